@@ -1,0 +1,47 @@
+"""A filter as a value: comparisons joined by and, or, not. The same shape in canonical and in native fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """One comparison. `op` is eq, ne, gt, ge, lt or le; `literal` is the native type of the value, empty on canonical fields."""
+
+    field: str
+    op: str
+    value: Any
+    literal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All parts hold; no parts is true."""
+
+    parts: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Some part holds; no parts is false."""
+
+    parts: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: Filter
+
+
+Filter = Compare | And | Or | Not
+EVERYTHING = And(())
+
+
+def both(*parts: Filter | None) -> Filter:
+    """All of the given filters together."""
+    kept = tuple(p for p in parts if p is not None and p != EVERYTHING)
+    return kept[0] if len(kept) == 1 else And(kept)

@@ -1,0 +1,143 @@
+"""The mapping language: the shape of a dialect's files. Twelve constructs and no more; a thirteenth needs an ADR.
+
+rename        canonical: Native
+nest          to: outer.inner
+each          each: Lines, fields: {...}
+codec         codec: decimal_text(scale=3)
+value map     values: {created: Open}
+unit          a field of kind unit goes through the dialect's unit table
+constant      constants: {Native: value}
+split / join  to: [Date, Time], or `price + price_per: UnitPrice`
+access        access: read_only | write_only
+ignore        ignore: {reason: [Native, ...]}
+steps         verbs: {release: [{call: ReleaseOrder}]}
+overlay       overlays/*.yaml: base <- region <- plant
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Normalising(_Strict):
+    """Words of one side that the other has no word for."""
+
+    reason: str
+    encode: dict[str, Any] = {}
+    decode: dict[str, str] = {}
+
+
+class FieldRule(_Strict):
+    """How one canonical field (or a few, joined with ` + `) stands in the native document."""
+
+    to: Annotated[list[str], BeforeValidator(_listed)] = []
+    codec: str | None = None
+    values: dict[str, Any] | str | None = None
+    flags: dict[str, list[str]] | None = Field(None, description="state -> the native flags that are set in it")
+    normalising: Normalising | None = None
+    access: Literal["both", "read_only", "write_only"] = "both"
+    each: str | None = None
+    fields: dict[str, FieldRule] = {}
+    constants: dict[str, Any] = {}
+    ignore: dict[str, list[str]] = {}
+    unsupported: dict[str, Unsupported] = {}
+
+
+class Unsupported(_Strict):
+    """A canonical field the system lacks, and what happens to a value that arrives for it."""
+
+    policy: Literal["refuse", "keep_beside", "drop"]
+    reason: str | None = None
+
+
+def _rule(value: Any) -> Any:
+    return {"to": value} if isinstance(value, str) else value
+
+
+def _lacking(value: Any) -> Any:
+    if isinstance(value, str):
+        word, _, reason = value.partition("(")
+        return {"policy": word.strip(), "reason": reason.rstrip(") ") or None}
+    return value
+
+
+Rule = Annotated[FieldRule, BeforeValidator(_rule)]
+Lacking = Annotated[Unsupported, BeforeValidator(_lacking)]
+
+
+class Step(_Strict):
+    """One call of a write: `create`, `change`, or the named operation of the system."""
+
+    do: Literal["create", "change", "call"]
+    name: str | None = Field(None, description="the function, action or button, for `call`")
+    arguments: dict[str, str] = Field({}, description="argument -> canonical field of the key or the document")
+    bound: bool = Field(False, description="a `call` on the document itself, not on the service")
+
+
+class ObjectFile(_Strict):
+    """One canonical object in one dialect."""
+
+    object: str
+    source: str | None = Field(None, description="where the field list comes from")
+    native: dict[str, Any] = Field({}, description="what the protocol needs: service, set, key, expand, model")
+    fields: dict[str, Rule]
+    constants: dict[str, Any] = {}
+    ignore: dict[str, list[str]] = {}
+    unsupported: dict[str, Lacking] = {}
+    verbs: dict[str, list[Step]] = {}
+
+
+class DialectFile(_Strict):
+    """What all objects of a dialect share."""
+
+    title: str
+    kind: Literal["erp", "client"]
+    protocol: str | None = None
+    source: str | None = None
+    parameters: dict[str, Any] = Field({}, description="named values for codecs and constants, written $name there")
+    defaults: dict[str, str] = Field({}, description="kind of canonical field -> codec")
+    units: str | None = Field(None, description="the unit table, a file of translators/units")
+    values: dict[str, dict[str, Any]] = Field({}, description="value maps that several fields share")
+
+
+class UnitFile(_Strict):
+    """A system's own words for units."""
+
+    title: str
+    units: dict[str, str] = Field(description="Rec 20 code -> the system's word")
+    also: dict[str, str] = Field({}, description="further words of the system -> Rec 20 code")
+    reason: str | None = None
+
+
+class ObjectOverlay(_Strict):
+    """What a region or a plant changes in one object."""
+
+    fields: dict[str, Rule | None] = {}
+    constants: dict[str, Any] = {}
+    ignore: dict[str, list[str]] = {}
+    unsupported: dict[str, Lacking] = {}
+
+
+class OverlayFile(_Strict):
+    """A site's own fields and parameters."""
+
+    overlay: str = Field(description="region/<name> or plant/<id>")
+    parameters: dict[str, Any] = {}
+    values: dict[str, dict[str, Any]] = {}
+    objects: dict[str, ObjectOverlay] = {}
+
+
+FieldRule.model_rebuild()
+FieldRule.model_fields["fields"].annotation = dict[str, Rule]
+FieldRule.model_fields["unsupported"].annotation = dict[str, Lacking]
+FieldRule.model_rebuild(force=True)

@@ -1,0 +1,283 @@
+"""From a dialect's files to the flat plan a compiler can follow: every field with its codec, every path split."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from gateway.core.canonical import OBJECTS, FieldSpec, ObjectSpec
+from gateway.core.units import REC20
+from gateway.dialects.codecs import CODECS, Codec, flags, value_map
+from gateway.dialects.grammar import DialectFile, FieldRule, ObjectFile, Step, UnitFile, Unsupported
+
+Where = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the plan: canonical names, native paths, and the codec or the rows between them."""
+
+    canonical: tuple[str, ...]
+    native: tuple[tuple[str, ...], ...]
+    codec: Codec | None
+    access: str
+    rows: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The fields of a document, or of the rows of one of its lists."""
+
+    entries: tuple[Entry, ...]
+    constants: tuple[tuple[tuple[str, ...], Any], ...] = ()
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, Unsupported] = field(default_factory=dict)
+
+    def entry(self, canonical: str) -> Entry | None:
+        return next((e for e in self.entries if canonical in e.canonical), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One object of one dialect as it stands for one plant."""
+
+    dialect: str
+    spec: ObjectSpec
+    native: Mapping[str, Any]
+    level: Level
+    verbs: Mapping[str, tuple[Step, ...]]
+
+
+@dataclass(slots=True)
+class Problems:
+    """Mistakes found on the way: path in the object's file, and the reason."""
+
+    found: list[tuple[Where, str]] = field(default_factory=list)
+
+    def add(self, where: Where, reason: str) -> None:
+        self.found.append((where, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an object is resolved against: the dialect's own file, its unit table and the parameters in force."""
+
+    name: str
+    dialect: DialectFile
+    units: UnitFile | None
+    parameters: Mapping[str, Any]
+
+
+def resolve(setting: Setting, file: ObjectFile, problems: Problems) -> Plan | None:
+    """Resolve one object; mistakes go to `problems`, and a plan comes only where there are none."""
+    spec = OBJECTS.get(file.object)
+    if spec is None:
+        problems.add(("object",), f"no canonical object {file.object!r}; there are {', '.join(OBJECTS)}")
+        return None
+    before = len(problems.found)
+    whole = FieldRule(fields=file.fields, constants=file.constants, ignore=file.ignore, unsupported=file.unsupported)
+    level = _level(setting, whole, spec.fields, (), problems)
+    if len(problems.found) > before:
+        return None
+    verbs = {verb: tuple(steps) for verb, steps in file.verbs.items()}
+    return Plan(setting.name, spec, _parametrised(file.native, setting.parameters), level, verbs)
+
+
+def _level(setting: Setting, rule: FieldRule, specs: tuple[FieldSpec, ...], where: Where, problems: Problems) -> Level:
+    by_name = {spec.name: spec for spec in specs}
+    entries = [
+        entry
+        for name, child in rule.fields.items()
+        if (entry := _entry(setting, name, child, by_name, (*where, "fields", name), problems))
+    ]
+    _complete(rule, entries, by_name, where, problems)
+    _written_once(entries, rule.constants, where, problems)
+    constants = tuple((_path(k), _parametrised(v, setting.parameters)) for k, v in rule.constants.items())
+    ignored = {name: reason for reason, names in rule.ignore.items() for name in names}
+    return Level(tuple(entries), constants, ignored, rule.unsupported)
+
+
+def _complete(
+    rule: FieldRule, entries: Iterable[Entry], specs: Mapping[str, FieldSpec], where: Where, problems: Problems
+) -> None:
+    mapped = {name for e in entries for name in e.canonical} | {
+        n.strip() for key in rule.fields for n in key.split("+")
+    }
+    for name in specs:
+        if name not in mapped and name not in rule.unsupported:
+            problems.add(
+                (*where, "fields"), f"the canonical field {name!r} is neither mapped nor listed as unsupported"
+            )
+    for name, lacking in rule.unsupported.items():
+        place = (*where, "unsupported", name)
+        if name not in specs:
+            problems.add(place, f"no canonical field {name!r}")
+        elif name in mapped:
+            problems.add(place, f"{name!r} is mapped and unsupported at once")
+        elif lacking.policy == "drop" and not lacking.reason:
+            problems.add(place, "drop needs a reason: drop(reason)")
+        elif lacking.policy == "keep_beside":
+            problems.add(place, "keep_beside needs the crosswalk, which this release does not have yet")
+
+
+def _written_once(entries: Iterable[Entry], constants: Mapping[str, Any], where: Where, problems: Problems) -> None:
+    seen: dict[tuple[str, ...], str] = {_path(k): "a constant" for k in constants}
+    for entry in entries:
+        for path in entry.native:
+            if path in seen and entry.access != "read_only":
+                problems.add((*where, "fields", entry.canonical[0]), f"{'.'.join(path)} is written by {seen[path]} too")
+            seen[path] = entry.canonical[0]
+
+
+def _entry(
+    setting: Setting, key: str, rule: FieldRule, specs: Mapping[str, FieldSpec], where: Where, problems: Problems
+) -> Entry | None:
+    names = tuple(part.strip() for part in key.split("+"))
+    unknown = [name for name in names if name not in specs]
+    if unknown:
+        problems.add(where, f"no canonical field {unknown[0]!r}")
+        return None
+    if rule.each is not None:
+        spec = specs[names[0]]
+        if not spec.rows:
+            problems.add(where, f"{names[0]!r} is no list")
+            return None
+        return Entry(names, (_path(rule.each),), None, rule.access, _level(setting, rule, spec.rows, where, problems))
+    try:
+        return _scalar(setting, names, rule, [specs[name] for name in names])
+    except (ValueError, TypeError) as err:
+        problems.add(where, str(err))
+        return None
+
+
+def _scalar(setting: Setting, names: tuple[str, ...], rule: FieldRule, specs: list[FieldSpec]) -> Entry:
+    if specs[0].kind is None:
+        raise ValueError(f"{names[0]!r} is a list: it needs `each`")
+    native = tuple(_path(to) for to in rule.to)
+    codec = _codec(setting, rule, specs[0])
+    if not native:
+        raise ValueError("no native field: `to` is missing")
+    if (codec.canonical, codec.native) != (len(names), len(native)):
+        raise ValueError(
+            f"the codec joins {codec.canonical} with {codec.native} fields, not {len(names)} with {len(native)}"
+        )
+    return Entry(names, native, codec, rule.access)
+
+
+def _codec(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
+    assert spec.kind is not None  # noqa: S101  # the caller has looked
+    if rule.flags is not None:
+        return _flags(rule, spec)
+    if rule.values is not None:
+        return _values(setting, rule, spec)
+    if rule.codec:
+        return codec_of(rule.codec, setting.parameters)
+    if spec.kind.name == "unit" and setting.units is not None:
+        return unit_codec(setting.units)
+    default = setting.dialect.defaults.get(spec.kind.name)
+    if default is None:
+        raise ValueError(f"no codec, and the dialect has no default for {spec.kind.name}")
+    return codec_of(default, setting.parameters)
+
+
+def _flags(rule: FieldRule, spec: FieldSpec) -> Codec:
+    states = rule.flags or {}
+    _known_choices(spec, states)
+    foreign = sorted({flag for flags_ in states.values() for flag in flags_} - set(rule.to))
+    if foreign:
+        raise ValueError(f"{foreign[0]} is not listed under `to`")
+    return flags({state: tuple(to in set_ for to in rule.to) for state, set_ in states.items()}, width=len(rule.to))
+
+
+def _values(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
+    pairs = setting.dialect.values[rule.values] if isinstance(rule.values, str) else rule.values or {}
+    more = rule.normalising
+    _known_choices(spec, {*pairs, *(more.encode if more else ()), *(more.decode.values() if more else ())})
+    return value_map(
+        pairs,
+        encode_also=more.encode if more else {},
+        decode_also=more.decode if more else {},
+        reason=more.reason if more else None,
+    )
+
+
+def _known_choices(spec: FieldSpec, words: Iterable[str]) -> None:
+    assert spec.kind is not None  # noqa: S101  # a scalar
+    wrong = [w for w in words if spec.kind.choices and w not in spec.kind.choices]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is none of {', '.join(spec.kind.choices)}")
+
+
+def unit_codec(units: UnitFile) -> Codec:
+    """The codec of a unit table."""
+    wrong = [code for code in (*units.units, *units.also.values()) if code not in REC20]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is no Rec 20 code the model knows")
+    return value_map(units.units, encode_also={}, decode_also=units.also, reason=units.reason)
+
+
+_CALL = re.compile(r"([a-z_][a-z0-9_.]*)(?:\((.*)\))?")
+
+
+def codec_of(text: str, parameters: Mapping[str, Any]) -> Codec:
+    """Make the codec a file names, such as `decimal_text(scale=3)`; `$name` stands for a parameter.
+
+    Raises: ValueError: unknown codec, wrong arguments, or a parameter nobody set.
+    """
+    found = _CALL.fullmatch(text.strip())
+    maker = available_codecs().get(found[1]) if found else None
+    if found is None or maker is None:
+        raise ValueError(f"no codec {text!r}; there are {', '.join(available_codecs())}")
+    try:
+        made: Codec = maker(**_arguments(found[2] or "", parameters))
+    except TypeError as err:
+        raise ValueError(f"{text}: {err}") from err
+    return made
+
+
+def _arguments(text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"{part!r} is not name=value")
+        made[name.strip()] = _argument(value.strip(), parameters)
+    return made
+
+
+def _argument(value: str, parameters: Mapping[str, Any]) -> Any:
+    if value.startswith("$"):
+        return _parametrised(value, parameters)
+    if value in ("true", "false"):
+        return value == "true"
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+
+
+def _parametrised(value: Any, parameters: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _parametrised(v, parameters) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_parametrised(v, parameters) for v in value]
+    if isinstance(value, str) and value.startswith("$"):
+        if value[1:] not in parameters:
+            raise ValueError(f"nobody set the parameter {value}")
+        return parameters[value[1:]]
+    return value
+
+
+@lru_cache(maxsize=1)
+def available_codecs() -> Mapping[str, Any]:
+    """The built-in codecs, and those that installed packages add."""
+    return {**CODECS, **{point.name: point.load() for point in entry_points(group="gateway.codecs")}}
+
+
+def _path(text: str) -> tuple[str, ...]:
+    return tuple(text.split("."))

@@ -1,0 +1,37 @@
+"""JSON for ERPs, exact: numbers become `Decimal`, and go out as the digits they are."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from gateway.protocols.port import AnswerBroken
+
+
+def _refuse(word: str) -> Any:
+    raise AnswerBroken(f"{word} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
+
+
+def loads(body: bytes) -> Any:
+    """Read an ERP's JSON. Raises: AnswerBroken."""
+    try:
+        return _DECODER.decode(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as err:
+        raise AnswerBroken(f"the answer is no JSON: {err}") from err
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    raise TypeError(type(value).__name__)
+
+
+def dumps(value: Any) -> bytes:
+    """Write JSON; a Decimal is a number with all its digits."""
+    return orjson.dumps(value, default=_exact)

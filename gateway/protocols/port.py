@@ -1,0 +1,148 @@
+"""What a protocol codec is: pure functions between native documents and HTTP messages. It opens nothing and knows no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.core.filters import EVERYTHING, Filter
+
+NativeDocument = dict[str, Any]
+NativeKey = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A request to an ERP. `target` is path and query below the ERP's base URL, already quoted; `safe` calls may be repeated."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """An ERP's answer, read to its end. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    set_cookies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the dialect says about one native object: the protocol's own settings and the paths it reads.
+
+    `paths` are the native fields of the document; `lists` the fields of each nested list, by the path of the list.
+    """
+
+    native: Mapping[str, Any]
+    paths: tuple[tuple[str, ...], ...] = ()
+    lists: Mapping[tuple[str, ...], Shape] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One document, or none where the ERP only said yes. `key` holds what the answer told of a new document's key."""
+
+    document: NativeDocument | None = None
+    etag: str | None = None
+    key: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents in order; `cursor` leads to the next ones, None at the end."""
+
+    documents: tuple[NativeDocument, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to list: a filter and an order in native fields, at most `limit` documents, from `cursor` on."""
+
+    filter: Filter = EVERYTHING
+    order: tuple[str, ...] = ()
+    limit: int = 100
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """One step of a write. `kind` is create, change or call; `name` the operation that `call` names."""
+
+    kind: str
+    name: str | None = None
+    bound: bool = False
+    key: NativeKey = field(default_factory=dict)
+    document: NativeDocument | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    etag: str | None = None
+    acknowledge: tuple[str, ...] = ()
+
+
+class ErpRefusal(Exception):
+    """The ERP answered and said no; nothing changed there.
+
+    `kind` is one of: invalid, not-found, conflict, locked, stale, etag-required, denied, busy, session, warning, failed.
+    """
+
+    def __init__(  # a value with names
+        self,
+        kind: str,
+        message: str,
+        *,
+        field: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        warning: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.field, self.code = kind, message, field, code
+        self.retry_after_s, self.warning = retry_after_s, warning
+
+
+class AnswerBroken(Exception):
+    """The ERP's answer breaks its own protocol."""
+
+
+class ProtocolCodec(Protocol):
+    """Turns native operations into HTTP calls and replies into native documents."""
+
+    def read(self, shape: Shape, key: NativeKey) -> HttpCall: ...
+    def list(self, shape: Shape, query: Query) -> HttpCall: ...
+    def step(self, shape: Shape, call: StepCall) -> HttpCall: ...
+    def answer(self, shape: Shape, reply: HttpReply) -> Answer: ...
+    def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page: ...
+    def metadata(self, shape: Shape) -> HttpCall | None: ...
+
+
+_BY_STATUS = {
+    400: "invalid",
+    401: "session",
+    403: "denied",
+    404: "not-found",
+    409: "conflict",
+    412: "stale",
+    422: "invalid",
+    423: "locked",
+    428: "etag-required",
+    429: "busy",
+    503: "busy",
+}
+
+
+def refusal_kind(status: int) -> str:
+    """What an error status means when the body does not say better."""
+    return _BY_STATUS.get(status, "invalid" if 400 <= status < 500 else "failed")  # noqa: PLR2004  # HTTP's own classes
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The seconds of `Retry-After`; a date there is read as unknown."""
+    value = headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else None

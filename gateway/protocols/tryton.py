@@ -1,0 +1,172 @@
+"""What Tryton's two interfaces share: tagged JSON, nested rows, domains, and references by code.
+
+Source: trytond 8.2, protocols/jsonrpc.py, and what its server answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from gateway.core.filters import And, Compare, Filter, Not, Or
+from gateway.protocols.port import AnswerBroken, NativeDocument, Query, Shape
+
+Domain = list[Any]
+_OPERATORS = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_TAGGED: Mapping[str, Callable[[dict[str, Any]], Any]] = {
+    "Decimal": lambda d: Decimal(d["decimal"]),
+    "date": lambda d: date(d["year"], d["month"], d["day"]),
+    "datetime": lambda d: datetime(  # noqa: DTZ001  # the server means UTC; the codec says so
+        d["year"], d["month"], d["day"], d["hour"], d["minute"], d["second"], d["microsecond"]
+    ),
+    "timedelta": lambda d: timedelta(seconds=d["seconds"]),
+}
+
+
+def _untag(value: dict[str, Any]) -> Any:
+    made = _TAGGED.get(value.get("__class__", ""))
+    return made(value) if made else value
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, object_hook=_untag)
+
+
+def loads(body: bytes) -> Any:
+    """Read tagged JSON. Raises: AnswerBroken."""
+    try:
+        return _DECODER.decode(body.decode())
+    except (ValueError, RecursionError, LookupError, TypeError) as err:
+        raise AnswerBroken(f"the answer is no JSON: {err}") from err
+
+
+def _tag(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return {"__class__": "Decimal", "decimal": format(value, "f")}
+    if isinstance(value, datetime):
+        parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+        return {"__class__": "datetime"} | {part: getattr(value, part) for part in parts}
+    if isinstance(value, date):
+        return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
+    raise TypeError(type(value).__name__)
+
+
+def dumps(value: Any) -> bytes:
+    """Write tagged JSON: numbers and dates keep their kind."""
+    return orjson.dumps(value, default=_tag, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def field_names(shape: Shape, prefix: str = "") -> list[str]:
+    """The dotted names that read a document with its rows in one call."""
+    names = [prefix + ".".join(path) for path in shape.paths]
+    for path, rows in shape.lists.items():
+        inner = f"{prefix}{'.'.join(path)}."
+        names += [f"{inner}id", *field_names(rows, inner)]
+    return names
+
+
+def nested(document: Mapping[str, Any]) -> NativeDocument:
+    """`product.` beside `product` becomes one nested `product`; rows come in the order they were made."""
+    made: NativeDocument = {}
+    for name, value in document.items():
+        if not name.endswith("."):
+            made.setdefault(name, value)
+        elif isinstance(value, dict):
+            made[name[:-1]] = nested(value)
+        elif isinstance(value, list | tuple):
+            made[name[:-1]] = sorted((nested(row) for row in value), key=lambda row: row.get("id", 0))
+        else:
+            made[name[:-1]] = None
+    return made
+
+
+def domain(where: Filter) -> Domain:
+    """Print a filter as a Tryton domain."""
+    match where:
+        case Compare(field, op, value, _):
+            return [field, _OPERATORS[op], value]
+        case And(parts):
+            return [domain(p) for p in parts]
+        case Or(parts):
+            return ["OR", *(domain(p) for p in parts)] if parts else [["id", "=", -1]]
+        case Not(part):
+            return domain(_negated(part))
+
+
+def _negated(where: Filter) -> Filter:
+    """A domain has no `not`: push it down to the comparisons."""
+    match where:
+        case Compare(field, op, value, literal):
+            other = {"eq": "ne", "ne": "eq", "gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}[op]
+            return Compare(field, other, value, literal)
+        case And(parts):
+            return Or(tuple(_negated(p) for p in parts))
+        case Or(parts):
+            return And(tuple(_negated(p) for p in parts))
+        case Not(part):
+            return part
+
+
+def clauses(where: Filter) -> Domain:
+    """A domain is a list of clauses, also when there is only one."""
+    made = domain(where)
+    return [made] if made and isinstance(made[0], str) and made[0] != "OR" else made
+
+
+def order(query: Query) -> list[list[str]]:
+    """The order as pairs; `id` at the end makes paging stable."""
+    asked = [[name.removesuffix(" desc"), "DESC" if name.endswith(" desc") else "ASC"] for name in query.order]
+    return [*asked, ["id", "ASC"]]
+
+
+def offset(query: Query) -> int:
+    return int(query.cursor or 0)
+
+
+def next_offset(query: Query, count: int) -> str | None:
+    return str(offset(query) + count) if count >= query.limit else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A record that a document names by its fields: `model` and what to look for; `path` is the field that needs the id."""
+
+    path: tuple[str | int, ...]
+    model: str
+    wanted: tuple[tuple[str, Any], ...]
+
+
+def references(shape: Shape, document: NativeDocument, above: tuple[str | int, ...] = ()) -> Iterator[Reference]:
+    """The references of a document to be written, its rows included."""
+    models: Mapping[str, str] = shape.native.get("references", {})
+    for name, value in document.items():
+        dotted = ".".join(str(step) for step in (*above, name) if not isinstance(step, int))
+        if isinstance(value, list):
+            for i, row in enumerate(value):
+                yield from references(shape, row, (*above, name, i))
+        elif isinstance(value, dict):
+            if dotted not in models:
+                raise ValueError(f"{dotted} is written as a reference, and the dialect names no model for it")
+            if all(v is not None for v in value.values()):
+                yield Reference((*above, name), models[dotted], tuple(value.items()))
+
+
+def with_ids(
+    document: NativeDocument, ids: Mapping[tuple[str | int, ...], int], above: tuple[str | int, ...] = ()
+) -> NativeDocument:
+    """The document with ids in place of what named them; rows become a create command."""
+    made: NativeDocument = {}
+    for name, value in document.items():
+        path = (*above, name)
+        if isinstance(value, list):
+            made[name] = [["create", [with_ids(row, ids, (*path, i)) for i, row in enumerate(value)]]]
+        elif isinstance(value, dict):
+            made[name] = ids.get(path)
+        else:
+            made[name] = value
+    return made

@@ -1,0 +1,152 @@
+"""Tryton's REST interface with bearer keys. Source: trytond 8.2, REST routes; answers seen on its server.
+
+It has no lock: `_timestamp` is readable and ignored on write, so the caller compares before it writes.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from gateway.protocols.json import loads as plain_loads
+from gateway.protocols.port import (
+    Answer,
+    AnswerBroken,
+    ErpRefusal,
+    HttpCall,
+    HttpReply,
+    NativeDocument,
+    NativeKey,
+    Page,
+    Query,
+    Shape,
+    StepCall,
+    refusal_kind,
+    retry_after_s,
+)
+from gateway.protocols.tryton import (
+    Reference,
+    clauses,
+    dumps,
+    field_names,
+    loads,
+    next_offset,
+    offset,
+    order,
+    with_ids,
+)
+
+_MAX_MESSAGE = 500
+
+
+class TrytonRest:
+    """The codec. `native` of a shape: model, key ([id]), references {field: model}, context."""
+
+    def read(self, shape: Shape, key: NativeKey) -> HttpCall:
+        return _call("GET", f"{_model(shape)}/{key['id']}?{_fields(shape)}", shape, safe=True)
+
+    def list(self, shape: Shape, query: Query) -> HttpCall:
+        start = offset(query)
+        more = f"&d={_coded(clauses(query.filter))}&o={_coded(order(query))}&s={query.limit}&p={start // query.limit}"
+        return _call("GET", f"{_model(shape)}?{_fields(shape)}{more}", shape, safe=True)
+
+    def step(self, shape: Shape, call: StepCall) -> HttpCall:
+        skip = {"_skip_warnings": True} if call.acknowledge else {}
+        match call.kind:
+            case "create":
+                return _call("POST", f"{_model(shape)}?{_fields(shape)}", shape, call.document, skip)
+            case "change":
+                return _call("PUT", f"{_model(shape)}/{call.key['id']}?{_fields(shape)}", shape, call.document, skip)
+        target = f"{_model(shape)}/{call.key['id']}/{call.name}?{_fields(shape)}"
+        return _call("POST", target, shape, {}, skip)
+
+    def answer(self, shape: Shape, reply: HttpReply) -> Answer:  # one signature for all protocols
+        found = _body(reply)
+        if not isinstance(found, dict) or "id" not in found:
+            return Answer()
+        return Answer(_sorted(found), found.get("_timestamp"), {"id": found["id"]})
+
+    def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
+        rows = _body(reply)
+        if not isinstance(rows, list):
+            raise AnswerBroken("the answer is no list")
+        return Page(tuple(_sorted(row) for row in rows), next_offset(query, len(rows)))
+
+    def metadata(self, shape: Shape) -> HttpCall | None:  # the REST interface describes nothing
+        return None
+
+    def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
+        """Find the id of a record by its fields."""
+        wanted = _coded([[name, "=", value] for name, value in reference.wanted])
+        return _call("GET", f"/rest/model/{reference.model}?d={wanted}&s=2&p=0", shape, safe=True)
+
+    def found(self, reply: HttpReply) -> list[int]:
+        """The ids a lookup found."""
+        return [row["id"] for row in _body(reply)]
+
+    def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
+        """The step with ids where the document named records."""
+        document = with_ids(call.document, ids) if call.document is not None else None
+        return StepCall(
+            call.kind, call.name, call.bound, call.key, document, call.arguments, call.etag, call.acknowledge
+        )
+
+    def acknowledge(self, shape: Shape, warning: str) -> HttpCall | None:  # said in the call's own context
+        return None
+
+
+def _model(shape: Shape) -> str:
+    return f"/rest/model/{shape.native['model']}"
+
+
+def _fields(shape: Shape) -> str:
+    return "&".join(f"f={quote(name, safe='')}" for name in ["_timestamp", *field_names(shape)])
+
+
+def _coded(value: Any) -> str:
+    return base64.urlsafe_b64encode(dumps(value)).decode()
+
+
+def _call(
+    method: str,
+    target: str,
+    shape: Shape,
+    document: NativeDocument | None = None,
+    context: Mapping[str, Any] | None = None,
+    *,
+    safe: bool = False,
+) -> HttpCall:
+    full = {**shape.native.get("context", {}), **(context or {})}
+    headers = {"Accept": "application/json"} | ({"X-Tryton-Context": _coded(full)} if full else {})
+    if document is None:
+        return HttpCall(method, target, headers, safe=safe)
+    return HttpCall(method, target, headers | {"Content-Type": "application/json"}, dumps(document), safe=safe)
+
+
+def _body(reply: HttpReply) -> Any:
+    if reply.status >= 400:  # noqa: PLR2004  # HTTP's own classes
+        raise _refusal(reply)
+    return loads(reply.body) if reply.body else None
+
+
+def _refusal(reply: HttpReply) -> ErpRefusal | AnswerBroken:
+    kind = refusal_kind(reply.status)
+    if kind == "failed":
+        return AnswerBroken(f"status {reply.status}")
+    text = f"status {reply.status}"
+    if "json" in reply.headers.get("content-type", ""):
+        found = plain_loads(reply.body)
+        text = str(found.get("message") or found.get("description") or text) if isinstance(found, dict) else text
+    return ErpRefusal(kind, text[:_MAX_MESSAGE], retry_after_s=retry_after_s(reply.headers))
+
+
+def _sorted(document: Mapping[str, Any]) -> NativeDocument:
+    """Rows come in no promised order: sort them as they were made."""
+    return {
+        name: sorted((_sorted(row) for row in value), key=lambda row: row.get("id", 0))
+        if isinstance(value, list) and all(isinstance(row, dict) for row in value)
+        else value
+        for name, value in document.items()
+    }
