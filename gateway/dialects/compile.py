@@ -130,13 +130,23 @@ class _Writer:
             self._assign(entry.native[0], f"{blank} if v is None else {self.name(codec.encode)}(v)", made, 3, entry)
 
     def _encode_joined(self, entry: Entry, made: set[tuple[str, ...]]) -> None:
-        assert entry.codec is not None  # noqa: S101  # the caller has looked
+        codec = entry.codec
+        assert codec is not None  # noqa: S101  # the caller has looked
         gets = ", ".join(f"c.get({name!r}, ABSENT)" for name in entry.canonical)
         self.put(2, f"t = ({gets})", entry)
         self.put(2, "if any(v is not ABSENT for v in t):", entry)
-        self.put(3, f"if any(v is ABSENT for v in t): raise ValueError({_together(entry)!r})", entry)
-        value = f"None if all(v is None for v in t) else {self.name(entry.codec.encode)}(t)"
-        self._assign(entry.native[0], value, made, 3, entry)
+        if codec.partial:
+            self.put(3, "t = tuple(None if v is ABSENT else v for v in t)", entry)
+        else:
+            self.put(3, f"if any(v is ABSENT for v in t): raise ValueError({_together(entry)!r})", entry)
+        if codec.native == 1:
+            value = f"None if all(v is None for v in t) else {self.name(codec.encode)}(t)"
+            self._assign(entry.native[0], value, made, 3, entry)
+            return
+        nothing = self.name((None,) * codec.native)
+        self.put(3, f"t = {nothing} if all(v is None for v in t) else {self.name(codec.encode)}(t)", entry)
+        for i, path in enumerate(entry.native):
+            self._assign(path, f"t[{i}]", made, 3, entry)
 
     def _assign(
         self, path: tuple[str, ...], value: str, made: set[tuple[str, ...]], indent: int, owner: Entry | None
@@ -169,7 +179,9 @@ class _Writer:
             for step in path[:-1]:
                 inner = inner.setdefault(step, {})
             inner.setdefault(path[-1], None)
-        shown = {p for e in level.entries if e.access == "read_only" for p in e.native}
+        shown = {
+            p[:depth] for e in level.entries if e.access == "read_only" for p in e.native for depth in range(1, len(p) + 1)
+        }
         self.put(2, f"known(n, {self.name(tree)}, {self.name(shown)}, ())")
         self.names["known"] = _known
 
@@ -202,16 +214,20 @@ class _Writer:
         self.put(3, f"c[{entry.canonical[0]!r}] = None if {empty} else {self.name(codec.decode)}(v0)", entry)
 
     def _decode_split(self, entry: Entry) -> None:
-        assert entry.codec is not None  # noqa: S101  # the caller has looked
+        codec = entry.codec
+        assert codec is not None  # noqa: S101  # the caller has looked
         parts = [f"v{i}" for i in range(len(entry.native))]
         self.put(2, f"t = ({', '.join(parts)})", entry)
         self.put(2, "if any(v is not ABSENT for v in t):", entry)
         self.put(3, "t = tuple(None if v is ABSENT else v for v in t)", entry)
-        self.put(
-            3,
-            f"c[{entry.canonical[0]!r}] = None if all(v is None for v in t) else {self.name(entry.codec.decode)}(t)",
-            entry,
-        )
+        if codec.canonical == 1:
+            value = f"None if all(v is None for v in t) else {self.name(codec.decode)}(t)"
+            self.put(3, f"c[{entry.canonical[0]!r}] = {value}", entry)
+            return
+        names = self.name(entry.canonical)
+        self.put(3, f"t = zip({names}, {self.name(codec.decode)}(t))", entry)
+        kept = " if v is not None" if codec.partial else ""
+        self.put(3, f"c.update((k, v) for k, v in t{kept})", entry)
 
     def _fetch(self, path: tuple[str, ...], into: str, entry: Entry) -> None:
         self.put(2, f"{into} = n.get({path[0]!r}, ABSENT)", entry)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class _Strict(BaseModel):
@@ -37,8 +37,23 @@ class Normalising(_Strict):
     decode: dict[str, str] = {}
 
 
+class Unsupported(_Strict):
+    """A canonical field the system lacks, and what happens to a value that arrives for it; short: `refuse`, `drop(reason)`."""
+
+    policy: Literal["refuse", "keep_beside", "drop"]
+    reason: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            word, _, reason = value.partition("(")
+            return {"policy": word.strip(), "reason": reason.rstrip(") ") or None}
+        return value
+
+
 class FieldRule(_Strict):
-    """How one canonical field (or a few, joined with ` + `) stands in the native document."""
+    """How one canonical field (or a few, joined with ` + `) stands in the native document; short: the native name alone."""
 
     to: Annotated[list[str], BeforeValidator(_listed)] = []
     codec: str | None = None
@@ -52,27 +67,10 @@ class FieldRule(_Strict):
     ignore: dict[str, list[str]] = {}
     unsupported: dict[str, Unsupported] = {}
 
-
-class Unsupported(_Strict):
-    """A canonical field the system lacks, and what happens to a value that arrives for it."""
-
-    policy: Literal["refuse", "keep_beside", "drop"]
-    reason: str | None = None
-
-
-def _rule(value: Any) -> Any:
-    return {"to": value} if isinstance(value, str) else value
-
-
-def _lacking(value: Any) -> Any:
-    if isinstance(value, str):
-        word, _, reason = value.partition("(")
-        return {"policy": word.strip(), "reason": reason.rstrip(") ") or None}
-    return value
-
-
-Rule = Annotated[FieldRule, BeforeValidator(_rule)]
-Lacking = Annotated[Unsupported, BeforeValidator(_lacking)]
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"to": value} if isinstance(value, str) else value
 
 
 class Step(_Strict):
@@ -80,8 +78,9 @@ class Step(_Strict):
 
     do: Literal["create", "change", "call"]
     name: str | None = Field(None, description="the function, action or button, for `call`")
-    arguments: dict[str, str] = Field({}, description="argument -> canonical field of the key or the document")
-    bound: bool = Field(False, description="a `call` on the document itself, not on the service")
+    arguments: dict[str, str] = Field({}, description="argument -> native field of the key or of the document")
+    acknowledge: list[str] = Field([], description="texts of warnings that are answered with yes")
+    bound: bool = Field(default=False, description="a `call` on the document itself, not on the service")
 
 
 class ObjectFile(_Strict):
@@ -90,10 +89,10 @@ class ObjectFile(_Strict):
     object: str
     source: str | None = Field(None, description="where the field list comes from")
     native: dict[str, Any] = Field({}, description="what the protocol needs: service, set, key, expand, model")
-    fields: dict[str, Rule]
+    fields: dict[str, FieldRule]
     constants: dict[str, Any] = {}
     ignore: dict[str, list[str]] = {}
-    unsupported: dict[str, Lacking] = {}
+    unsupported: dict[str, Unsupported] = {}
     verbs: dict[str, list[Step]] = {}
 
 
@@ -108,6 +107,7 @@ class DialectFile(_Strict):
     defaults: dict[str, str] = Field({}, description="kind of canonical field -> codec")
     units: str | None = Field(None, description="the unit table, a file of translators/units")
     values: dict[str, dict[str, Any]] = Field({}, description="value maps that several fields share")
+    blank: str | None = Field(None, description="the native word that means null in value maps and unit fields")
 
 
 class UnitFile(_Strict):
@@ -116,16 +116,17 @@ class UnitFile(_Strict):
     title: str
     units: dict[str, str] = Field(description="Rec 20 code -> the system's word")
     also: dict[str, str] = Field({}, description="further words of the system -> Rec 20 code")
+    nearest: dict[str, str] = Field({}, description="Rec 20 code without a word of its own -> the system's nearest word")
     reason: str | None = None
 
 
 class ObjectOverlay(_Strict):
     """What a region or a plant changes in one object."""
 
-    fields: dict[str, Rule | None] = {}
+    fields: dict[str, FieldRule | None] = {}
     constants: dict[str, Any] = {}
     ignore: dict[str, list[str]] = {}
-    unsupported: dict[str, Lacking] = {}
+    unsupported: dict[str, Unsupported] = {}
 
 
 class OverlayFile(_Strict):
@@ -136,8 +137,3 @@ class OverlayFile(_Strict):
     values: dict[str, dict[str, Any]] = {}
     objects: dict[str, ObjectOverlay] = {}
 
-
-FieldRule.model_rebuild()
-FieldRule.model_fields["fields"].annotation = dict[str, Rule]
-FieldRule.model_fields["unsupported"].annotation = dict[str, Lacking]
-FieldRule.model_rebuild(force=True)

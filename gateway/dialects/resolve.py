@@ -51,6 +51,7 @@ class Plan:
     native: Mapping[str, Any]
     level: Level
     verbs: Mapping[str, tuple[Step, ...]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ def resolve(setting: Setting, file: ObjectFile, problems: Problems) -> Plan | No
     if len(problems.found) > before:
         return None
     verbs = {verb: tuple(steps) for verb, steps in file.verbs.items()}
-    return Plan(setting.name, spec, _parametrised(file.native, setting.parameters), level, verbs)
+    return Plan(setting.name, spec, _parametrised(file.native, setting.parameters), level, verbs, setting.parameters)
 
 
 def _level(setting: Setting, rule: FieldRule, specs: tuple[FieldSpec, ...], where: Where, problems: Problems) -> Level:
@@ -134,7 +135,7 @@ def _written_once(entries: Iterable[Entry], constants: Mapping[str, Any], where:
             seen[path] = entry.canonical[0]
 
 
-def _entry(
+def _entry(  # noqa: PLR0917  # private, called once
     setting: Setting, key: str, rule: FieldRule, specs: Mapping[str, FieldSpec], where: Where, problems: Problems
 ) -> Entry | None:
     names = tuple(part.strip() for part in key.split("+"))
@@ -175,14 +176,13 @@ def _codec(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
         return _flags(rule, spec)
     if rule.values is not None:
         return _values(setting, rule, spec)
-    if rule.codec:
-        return codec_of(rule.codec, setting.parameters)
-    if spec.kind.name == "unit" and setting.units is not None:
-        return unit_codec(setting.units)
-    default = setting.dialect.defaults.get(spec.kind.name)
-    if default is None:
+    if rule.codec is None and spec.kind.name == "unit" and setting.units is not None:
+        return unit_codec(setting.units, setting.dialect.blank)
+    named = rule.codec or setting.dialect.defaults.get(spec.kind.name)
+    if named is None:
         raise ValueError(f"no codec, and the dialect has no default for {spec.kind.name}")
-    return codec_of(default, setting.parameters)
+    own = {"scale": spec.kind.scale, "length": spec.kind.max_length, "choices": spec.kind.choices}
+    return codec_of(named, {**own, **setting.parameters})
 
 
 def _flags(rule: FieldRule, spec: FieldSpec) -> Codec:
@@ -195,6 +195,8 @@ def _flags(rule: FieldRule, spec: FieldSpec) -> Codec:
 
 
 def _values(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
+    if isinstance(rule.values, str) and rule.values not in setting.dialect.values:
+        raise ValueError(f"the dialect has no value map {rule.values!r}")
     pairs = setting.dialect.values[rule.values] if isinstance(rule.values, str) else rule.values or {}
     more = rule.normalising
     _known_choices(spec, {*pairs, *(more.encode if more else ()), *(more.decode.values() if more else ())})
@@ -203,6 +205,7 @@ def _values(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
         encode_also=more.encode if more else {},
         decode_also=more.decode if more else {},
         reason=more.reason if more else None,
+        blank=setting.dialect.blank,
     )
 
 
@@ -213,12 +216,12 @@ def _known_choices(spec: FieldSpec, words: Iterable[str]) -> None:
         raise ValueError(f"{wrong[0]!r} is none of {', '.join(spec.kind.choices)}")
 
 
-def unit_codec(units: UnitFile) -> Codec:
+def unit_codec(units: UnitFile, blank: str | None = None) -> Codec:
     """The codec of a unit table."""
-    wrong = [code for code in (*units.units, *units.also.values()) if code not in REC20]
+    wrong = [code for code in (*units.units, *units.also.values(), *units.nearest) if code not in REC20]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is no Rec 20 code the model knows")
-    return value_map(units.units, encode_also={}, decode_also=units.also, reason=units.reason)
+    return value_map(units.units, encode_also=units.nearest, decode_also=units.also, reason=units.reason, blank=blank)
 
 
 _CALL = re.compile(r"([a-z_][a-z0-9_.]*)(?:\((.*)\))?")

@@ -47,7 +47,7 @@ class ODataV2:
         options = {"$expand": ",".join(expand(shape)), "$format": "json"}
         return HttpCall("GET", target(set_path(shape) + key_segment(key, literal), options), JSON, safe=True)
 
-    def list(self, shape: Shape, query: Query) -> HttpCall:
+    def search(self, shape: Shape, query: Query) -> HttpCall:
         options = {
             "$filter": write_filter(query.filter, literal),
             "$expand": ",".join(expand(shape)),
@@ -98,6 +98,8 @@ def literal(value: Any, kind: str) -> str:
         return f"datetime'{_iso(value)}'"
     if kind == "datetime_ms" and value is not None:
         return f"datetimeoffset'{_iso(value)}Z'"
+    if kind == "time" and value is not None:
+        return f"time'{value}'"
     if kind == "decimal" and value is not None:
         return f"{value}M"
     word = number_or_word(value)

@@ -35,7 +35,7 @@ from gateway.protocols.port import (
 JSON = {"Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
 WRITE = JSON | {"Content-Type": "application/json"}
 NO_CONTENT = 204
-_BARE_LITERALS = ("decimal", "date", "datetime", "boolean")
+_BARE_LITERALS = ("decimal", "date", "datetime", "time", "boolean")
 
 
 class ODataV4:
@@ -45,7 +45,7 @@ class ODataV4:
         options = {"$expand": _expand(shape), **shape.native.get("options", {})}
         return HttpCall("GET", target(set_path(shape) + key_segment(key, literal), options), JSON, safe=True)
 
-    def list(self, shape: Shape, query: Query) -> HttpCall:
+    def search(self, shape: Shape, query: Query) -> HttpCall:
         options = {
             "$filter": write_filter(query.filter, literal),
             "$expand": _expand(shape),

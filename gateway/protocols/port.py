@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gateway.core.filters import EVERYTHING, Filter
 
@@ -86,6 +86,15 @@ class StepCall:
     acknowledge: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A record that a document names by its fields: `model` and what to look for; `path` is the field that needs the id."""
+
+    path: tuple[str | int, ...]
+    model: str
+    wanted: tuple[tuple[str, Any], ...]
+
+
 class ErpRefusal(Exception):
     """The ERP answered and said no; nothing changed there.
 
@@ -115,11 +124,22 @@ class ProtocolCodec(Protocol):
     """Turns native operations into HTTP calls and replies into native documents."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall: ...
-    def list(self, shape: Shape, query: Query) -> HttpCall: ...
+    def search(self, shape: Shape, query: Query) -> HttpCall: ...
     def step(self, shape: Shape, call: StepCall) -> HttpCall: ...
     def answer(self, shape: Shape, reply: HttpReply) -> Answer: ...
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page: ...
     def metadata(self, shape: Shape) -> HttpCall | None: ...
+
+
+@runtime_checkable
+class ReferenceCodec(Protocol):
+    """A codec of an ERP that wants its own ids where a document names records, and that may ask back with a warning."""
+
+    def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]: ...
+    def lookup(self, shape: Shape, reference: Reference) -> HttpCall: ...
+    def found(self, reply: HttpReply) -> list[int]: ...
+    def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall: ...
+    def acknowledge(self, shape: Shape, warning: str) -> HttpCall | None: ...
 
 
 _BY_STATUS = {

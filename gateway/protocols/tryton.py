@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import orjson
 
 from gateway.core.filters import And, Compare, Filter, Not, Or
-from gateway.protocols.port import AnswerBroken, NativeDocument, Query, Shape
+from gateway.protocols.port import AnswerBroken, NativeDocument, Query, Reference, Shape
 
 Domain = list[Any]
 _OPERATORS = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -130,15 +129,6 @@ def offset(query: Query) -> int:
 
 def next_offset(query: Query, count: int) -> str | None:
     return str(offset(query) + count) if count >= query.limit else None
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A record that a document names by its fields: `model` and what to look for; `path` is the field that needs the id."""
-
-    path: tuple[str | int, ...]
-    model: str
-    wanted: tuple[tuple[str, Any], ...]
 
 
 def references(shape: Shape, document: NativeDocument, above: tuple[str | int, ...] = ()) -> Iterator[Reference]:

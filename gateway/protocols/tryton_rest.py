@@ -6,7 +6,7 @@ It has no lock: `_timestamp` is readable and ignored on write, so the caller com
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -21,13 +21,13 @@ from gateway.protocols.port import (
     NativeKey,
     Page,
     Query,
+    Reference,
     Shape,
     StepCall,
     refusal_kind,
     retry_after_s,
 )
 from gateway.protocols.tryton import (
-    Reference,
     clauses,
     dumps,
     field_names,
@@ -35,6 +35,7 @@ from gateway.protocols.tryton import (
     next_offset,
     offset,
     order,
+    references,
     with_ids,
 )
 
@@ -47,7 +48,7 @@ class TrytonRest:
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
         return _call("GET", f"{_model(shape)}/{key['id']}?{_fields(shape)}", shape, safe=True)
 
-    def list(self, shape: Shape, query: Query) -> HttpCall:
+    def search(self, shape: Shape, query: Query) -> HttpCall:
         start = offset(query)
         more = f"&d={_coded(clauses(query.filter))}&o={_coded(order(query))}&s={query.limit}&p={start // query.limit}"
         return _call("GET", f"{_model(shape)}?{_fields(shape)}{more}", shape, safe=True)
@@ -76,6 +77,9 @@ class TrytonRest:
 
     def metadata(self, shape: Shape) -> HttpCall | None:  # the REST interface describes nothing
         return None
+
+    def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]:
+        return references(shape, document)
 
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
         """Find the id of a record by its fields."""

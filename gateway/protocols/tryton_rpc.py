@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.core.filters import Compare
@@ -12,16 +12,17 @@ from gateway.protocols.port import (
     ErpRefusal,
     HttpCall,
     HttpReply,
+    NativeDocument,
     NativeKey,
     Page,
     Query,
+    Reference,
     Shape,
     StepCall,
     refusal_kind,
     retry_after_s,
 )
 from gateway.protocols.tryton import (
-    Reference,
     clauses,
     dumps,
     field_names,
@@ -30,6 +31,7 @@ from gateway.protocols.tryton import (
     next_offset,
     offset,
     order,
+    references,
     with_ids,
 )
 
@@ -47,9 +49,9 @@ class TrytonRpc:
     """The codec. `native` of a shape: model, key ([id]), references {field: model}, context."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
-        return self.list(shape, Query(filter=Compare("id", "eq", key["id"]), limit=1))
+        return self.search(shape, Query(filter=Compare("id", "eq", key["id"]), limit=1))
 
-    def list(self, shape: Shape, query: Query) -> HttpCall:
+    def search(self, shape: Shape, query: Query) -> HttpCall:
         names = ["id", "_timestamp", *field_names(shape)]
         params = [clauses(query.filter), offset(query), query.limit, order(query), names]
         return _call(shape, "search_read", params, safe=True)
@@ -82,6 +84,9 @@ class TrytonRpc:
 
     def metadata(self, shape: Shape) -> HttpCall | None:
         return _call(shape, "fields_get", [[]], safe=True)
+
+    def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]:
+        return references(shape, document)
 
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
         """Find the id of a record by its fields."""

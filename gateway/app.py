@@ -1,0 +1,270 @@
+"""The composition root: settings in, a running gateway out. The only place that knows all rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from gateway.connectors.factory import SecretMissing, address, make_connector, secret
+from gateway.connectors.guarded import GuardedConnector
+from gateway.control import waves
+from gateway.control.content import Content, load, read_folder, unpack
+from gateway.core.deployment import ClientsFile, Erp, IssuerRule
+from gateway.core.rates import RateClass, admitted
+from gateway.core.waves import WaveTable
+from gateway.edge.api_keys import ApiClient, ApiKeys
+from gateway.edge.authenticator import Authenticator
+from gateway.edge.jwks import FileKeys, KeySource, UrlKeys
+from gateway.edge.limits import EdgeLimits
+from gateway.edge.tokens import Issuer, TokenVerifier
+from gateway.errors import ContentError
+from gateway.observe.logs import log
+from gateway.observe.metrics import Metrics
+from gateway.pipeline.exchange import Clock, ErpPath, InForce, erp_path
+from gateway.policy.bundle import ActiveBundle
+from gateway.policy.cache import DecisionCache
+from gateway.policy.embedded import EmbeddedEngine
+from gateway.policy.opa_server import OpaServer, OpaServerEngine
+from gateway.policy.port import PolicyEngine
+from gateway.policy.service import Policy
+from gateway.settings import Settings
+from gateway.store.engine import Store, StoreUnusable
+from gateway.store.schema import migrate
+from gateway.store.waves import Running, files_of, revision, running
+
+_HERE = Path(__file__).parent
+_CALLERS_KEPT = 10_000
+CLOCK = Clock(time.time, time.monotonic, lambda: uuid.uuid4().hex)
+
+
+def shipped() -> Path:
+    """The reference deployment: inside the wheel, or the checkout itself."""
+    packed = _HERE / "_content"
+    return packed if packed.is_dir() else _HERE.parent
+
+
+def edge_limits(settings: Settings) -> EdgeLimits:
+    """The limits of the data port."""
+    return EdgeLimits(
+        max_header_bytes=settings.max_header_bytes,
+        header_timeout_s=settings.header_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        max_connections_per_ip=settings.max_connections_per_ip,
+        hosts=frozenset(h.lower() for h in settings.hosts) if settings.hosts else None,
+    )
+
+
+class RateCounters:
+    """How far each caller is in its rate class; the least recent are forgotten first."""
+
+    def __init__(self, classes: Mapping[str, RateClass]) -> None:
+        self._classes = classes
+        self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float:
+        """Seconds until the caller may go on; a class nobody declared has no limit."""
+        rate = self._classes.get(rate_class)
+        if rate is None:
+            return 0.0
+        due_s, wait_s = admitted(rate, self._due.pop((caller, rate_class), 0.0), now_s)
+        self._due[caller, rate_class] = due_s
+        if len(self._due) > _CALLERS_KEPT:
+            self._due.popitem(last=False)
+        return wait_s
+
+
+class Gateway:
+    """What is in force, and how it changes: a new table or content is built beside the old one and swapped in whole."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings, self.store = settings, store
+        self.metrics = Metrics()
+        self.draining = False
+        self.trouble: dict[str, str] = {}
+        self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=5)
+        self._in_force: InForce | None = None
+        self._connectors: dict[str, tuple[Erp, str, GuardedConnector]] = {}
+        self._decisions = DecisionCache()
+        self._follower: asyncio.Task[None] | None = None
+
+    @property
+    def in_force(self) -> InForce:
+        if self._in_force is None:
+            raise RuntimeError("the gateway has not started")
+        return self._in_force
+
+    @property
+    def ready(self) -> bool:
+        return self._in_force is not None and not self.draining
+
+    async def start(self) -> None:
+        """Bring the schema up, activate content where there is none, and serve what is active.
+
+        Raises: StoreUnusable, ContentError, SecretMissing, Guarded, StalePlan.
+        """
+        self.store.own()
+        await migrate(self.store, shipped() / "migrations")
+        now = await running(self.store)
+        if now is None:
+            files = await asyncio.to_thread(read_folder, self.settings.content or shipped())
+            content = await asyncio.to_thread(load, files)
+            await waves.apply(
+                self.store, content, files, actor="serve", reason="first start", now_us=time.time_ns() // 1000
+            )
+            now = await running(self.store)
+        if now is None:
+            raise StoreUnusable("the store gave nothing back after the first apply")
+        await self._swap(now)
+        self._follower = asyncio.create_task(self._follow())
+
+    async def stop(self) -> None:
+        self.draining = True
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.gather(self._follower, return_exceptions=True)
+        for _, _, connector in self._connectors.values():
+            await connector.close()
+        if self._in_force is not None:
+            await self._in_force.policy.close()
+        await self._http.aclose()
+        await self.store.close()
+
+    async def _follow(self) -> None:
+        """Look at the store now and then; whatever goes wrong, what serves goes on serving and says so."""
+        while True:
+            await asyncio.sleep(self.settings.follow_s)
+            try:
+                found = await revision(self.store)
+                mine = (self.in_force.table.revision, self.in_force.content.revision)
+                if found is not None and found != mine:
+                    now = await running(self.store)
+                    if now is not None:
+                        await self._swap(now)
+                self.trouble.pop("store", None)
+            except (ContentError, SecretMissing) as err:
+                self.trouble["content"] = str(err)
+                log.error("content.refused", reason=str(err))
+            except Exception as err:  # any trouble of the store is a reason to report, not to stop
+                self.trouble["store"] = f"{type(err).__name__}: {err}"
+                log.error("store.unreachable", reason=str(err))
+
+    async def _swap(self, now: Running) -> None:
+        """Build what `now` says and put it in force with one assignment."""
+        old = self._in_force
+        if old is not None and old.content.revision == now.content:
+            self._put(_with_table(old, now.table))
+            return
+        blob = await files_of(self.store, now.content)
+        if blob is None:
+            raise StoreUnusable(f"the archive has no content {now.content}")
+        content = await asyncio.to_thread(load, unpack(blob))
+        self._put(self._built(content, now.table))
+        self.trouble.pop("content", None)
+        if old is not None:
+            # Requests that hold the old one still ask its policy: let them finish first.
+            asyncio.get_running_loop().call_later(60, lambda: asyncio.ensure_future(old.policy.close()))
+
+    def _put(self, made: InForce) -> None:
+        self._in_force = made
+        self.metrics.table_revision.set(made.table.revision)
+        self.metrics.cells.clear()
+        for cell in made.table.cells.values():
+            self.metrics.cells.labels(cell.phase).inc()
+        log.info("table.in_force", revision=made.table.revision, content=made.content.revision)
+
+    def _built(self, content: Content, table: WaveTable) -> InForce:
+        erps = {name: self._erp(content, erp) for name, erp in content.erps.items()}
+        return InForce(
+            content=content,
+            table=table,
+            policy=self._policy(content.bundle),
+            authenticator=self._authenticator(content.clients),
+            erps=erps,
+            rates=RateCounters({n: RateClass(r.per_s, r.burst) for n, r in content.clients.rate_classes.items()}),
+            public_url=self.settings.public_url.rstrip("/"),
+        )
+
+    def _erp(self, content: Content, erp: Erp) -> ErpPath:
+        """The path to an ERP; its pool and session live on while its declaration stays the same."""
+        dialect = content.dialects[erp.dialect]
+        place = address(erp.base_url)
+        known = self._connectors.get(erp.erp)
+        if known is None or known[:2] != (erp, place):
+            if known is not None:
+                asyncio.get_running_loop().call_later(60, lambda: asyncio.ensure_future(known[2].close()))
+            self._connectors[erp.erp] = (erp, place, make_connector(erp, dialect.file.protocol or ""))
+        return erp_path(erp.erp, self._connectors[erp.erp][2], dialect)
+
+    def _policy(self, bundle: ActiveBundle) -> Policy:
+        engine: PolicyEngine
+        if self.settings.policy_engine == "opa":
+            engine = OpaServerEngine(OpaServer(self.settings.opa_url, self.settings.opa_timeout_s), bundle.manifest)
+        else:
+            engine = EmbeddedEngine(bundle)
+        return Policy(engine, bundle.manifest, cache=self._decisions)
+
+    def _authenticator(self, clients: ClientsFile) -> Authenticator:
+        issuers = [self._issuer(rule) for rule in clients.issuers]
+        keys = [
+            ApiClient(
+                key_id=key.id,
+                key_sha256=secret(key.sha256) if ":" in key.sha256 else key.sha256,
+                subject=f"client:{key.id}",
+                client_id=key.id,
+                roles=tuple(key.roles),
+                plants=tuple(key.plants),
+            )
+            for key in clients.keys
+        ]
+        return Authenticator(TokenVerifier(issuers), ApiKeys(keys))
+
+    def _issuer(self, rule: IssuerRule) -> Issuer:
+        place = address(rule.jwks)
+        source: KeySource
+        if place.startswith("file:"):
+            source = FileKeys(Path(place.removeprefix("file:")), time.monotonic)
+        else:
+            source = UrlKeys(place, self._http, time.monotonic)
+        return Issuer(
+            name=rule.name,
+            issuer=rule.issuer,
+            audiences=frozenset(rule.audiences),
+            algorithms=frozenset(rule.algorithms),
+            keys=source,
+            leeway_s=rule.leeway_s,
+            client_claim=rule.client_claim,
+            roles_claim=rule.roles_claim,
+            plants_claim=rule.plants_claim,
+        )
+
+    async def metrics_text(self) -> bytes:
+        """The exposition, with what connectors and the decision cache count copied in."""
+        self.metrics.erps({name: connector.gauge for name, (_, _, connector) in self._connectors.items()})
+        self.metrics.policy_hits.set(self._decisions.hits)
+        self.metrics.policy_misses.set(self._decisions.misses)
+        return await self.metrics.text()
+
+    def report(self) -> dict[str, object]:
+        """Why the gateway is ready or not, and how its ERPs are."""
+        reasons = dict(self.trouble)
+        if self.draining:
+            reasons["draining"] = "the instance shuts down"
+        made = self._in_force
+        return {
+            "ready": self.ready,
+            "reasons": reasons,
+            "table_revision": made.table.revision if made else None,
+            "content": made.content.revision if made else None,
+            "policy": made.policy.revision if made else None,
+            "erps": {name: dict(connector.state) for name, (_, _, connector) in self._connectors.items()},
+        }
+
+
+def _with_table(old: InForce, table: WaveTable) -> InForce:
+    return InForce(old.content, table, old.policy, old.authenticator, old.erps, old.rates, old.public_url)

@@ -1,0 +1,158 @@
+"""`changeover init, plan, apply, wave, key`: declared content and cells."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import secrets
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from gateway.app import shipped
+from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
+from gateway.cli.serve import settings
+from gateway.control import waves
+from gateway.control.content import FOLDERS, Content, load, read_folder
+from gateway.edge.api_keys import generate
+from gateway.settings import Settings
+from gateway.store.engine import Store
+from gateway.store.schema import migrate
+from gateway.store.waves import running
+
+T = TypeVar("T")
+Folder = Annotated[Path | None, typer.Option("--content", help="folder with routes/, translators/ and policies/")]
+Database = Annotated[str | None, typer.Option("--database", help="database URL")]
+
+
+def with_store(made: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Open the store, bring its schema up, do the work, close it."""
+
+    async def go() -> T:
+        store = Store(made.database_url)
+        try:
+            await migrate(store, shipped() / "migrations")
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(go())
+
+
+def declared(made: Settings) -> tuple[dict[str, str], Content]:
+    """The content folder's files, checked and compiled."""
+    files = read_folder(made.content or shipped())
+    with progress.status("checking content"):
+        return files, load(files)
+
+
+def init(folder: Annotated[Path, typer.Argument(help="a new or empty folder")]) -> None:
+    """Copy the reference deployment, to be edited."""
+    if folder.exists() and any(folder.iterdir()):
+        fail(f"{folder} is not empty", Exit.USAGE)
+    for name in FOLDERS:
+        shutil.copytree(shipped() / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
+    progress.print(f"Edit {folder}/routes, then: changeover plan --content {folder}")
+
+
+def plan(
+    content: Folder = None,
+    database: Database = None,
+    output: Output = Format.TABLE,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when there are differences")] = False,  # noqa: FBT002
+) -> None:
+    """Show what an apply would change."""
+    with told():
+        made = settings(content=content, database_url=database)
+        _, found = declared(made)
+        planned = with_store(made, lambda store: waves.plan(store, found))
+        _print_plan(planned, output)
+    if exit_code and not planned.empty:
+        raise typer.Exit(Exit.DIFFERENT)
+
+
+def _print_plan(planned: waves.Planned, output: Format) -> None:
+    plan_ = planned.plan
+    if output is not Format.TABLE:
+        print_json(
+            {
+                "plan": plan_.id,
+                "table_revision": plan_.table_revision,
+                "content": {"before": planned.content_before, "after": plan_.content},
+                "changes": [asdict(c) for c in plan_.changes],
+            }
+        )
+        return
+    if planned.empty:
+        typer.echo(f"No differences. Table revision {plan_.table_revision}, content {plan_.content}.")
+        return
+    if planned.content_before != plan_.content:
+        typer.echo(f"content: {planned.content_before or 'none'} -> {plan_.content}")
+    rows = [{"change": str(c), "": "moves traffic: needs a flip" if c.guarded else ""} for c in plan_.changes]
+    if rows:
+        show(rows, Format.TABLE)
+    typer.echo(f"Plan {plan_.id}, against table revision {plan_.table_revision}.")
+
+
+def apply(
+    content: Folder = None,
+    database: Database = None,
+    plan_id: Annotated[str | None, typer.Option("--plan", help="apply only if the plan is still this one")] = None,
+    reason: Annotated[str | None, typer.Option(help="why; stands in the audit")] = None,
+    unsafe_switch: Annotated[
+        bool, typer.Option("--unsafe-switch", help="move cells between ERPs without a flip")
+    ] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")] = False,  # noqa: FBT002
+    output: Output = Format.TABLE,
+) -> None:
+    """Put declared content and cells in force: all of it in one transaction, or none."""
+    with told():
+        made = settings(content=content, database_url=database)
+        files, found = declared(made)
+
+        async def go(store: Store) -> waves.Planned:
+            if dry_run:
+                return await waves.plan(store, found)
+            return await waves.apply(
+                store,
+                found,
+                files,
+                actor=getpass.getuser(),
+                reason=reason,
+                now_us=time.time_ns() // 1000,
+                expected=plan_id,
+                unsafe_switch=unsafe_switch,
+            )
+
+        try:
+            planned = with_store(made, go)
+        except waves.Guarded as err:
+            lines = "\n".join(f"  {change}" for change in err.changes)
+            fail(
+                f"These changes move traffic from one ERP to another:\n{lines}\nOnly --unsafe-switch does that here.",
+                Exit.GATE,
+            )
+        _print_plan(planned, output)
+        if not dry_run and not planned.empty:
+            progress.print("applied")
+
+
+def wave(database: Database = None, output: Output = Format.TABLE) -> None:
+    """Show the cells as they run now."""
+    with told():
+        now = with_store(settings(database_url=database), running)
+        if now is None:
+            fail("nothing is applied yet")
+        rows: list[dict[str, Any]] = [asdict(cell) for _, cell in sorted(now.table.cells.items())]
+        show(rows, output, title=f"table revision {now.table.revision}, content {now.content}")
+
+
+def key(client: Annotated[str, typer.Argument(help="the client's id: a-z, 0-9 and -")]) -> None:
+    """Make an API key: the key for the client, its hash for routes/clients.yaml."""
+    made, digest = generate(client, secrets.token_bytes)
+    print_json({"id": client, "key": made, "sha256": digest})

@@ -1,0 +1,5 @@
+"""`changeover demo`."""
+
+
+def demo() -> None:
+    """Not yet."""

@@ -1,0 +1,9 @@
+"""`changeover dialect`."""
+
+import typer
+
+app = typer.Typer()
+
+
+def drift() -> None:
+    """Not yet."""

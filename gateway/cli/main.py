@@ -1,0 +1,41 @@
+"""The list of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli import content, demo, dialect, doctor, explain, serve
+
+app = typer.Typer(name="changeover", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  # only here
+
+        typer.echo(version("changeover"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=lambda v: _version(wanted=v), is_eager=True)
+    ] = False,  # noqa: FBT002
+) -> None:
+    """One stable endpoint in front of an old and a new ERP."""
+
+
+app.command("serve")(serve.serve_command)
+app.command("init")(content.init)
+app.command("plan")(content.plan)
+app.command("apply")(content.apply)
+app.command("doctor")(doctor.doctor)
+app.command("explain")(explain.explain)
+app.command("demo")(demo.demo)
+app.add_typer(dialect.app, name="dialect")
+app.command("drift")(dialect.drift)
+app.command("wave")(content.wave)
+app.command("key")(content.key)

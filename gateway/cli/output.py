@@ -1,0 +1,90 @@
+"""How commands speak: data on standard output as table, JSON or YAML; progress and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, NoReturn
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from gateway.connectors.factory import SecretMissing
+from gateway.errors import ContentError, GatewayError
+from gateway.store.engine import StoreUnusable
+from gateway.store.waves import StalePlan
+
+
+class Exit(IntEnum):
+    """Exit codes, the same for every command."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    DIFFERENT = 3
+    GATE = 4
+    APPROVAL = 5
+    UNREACHABLE = 6
+    PARTLY = 7
+    STALE = 8
+
+
+class Format(StrEnum):
+    """How data is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="table, json or yaml")]
+progress = Console(stderr=True, highlight=False)
+
+
+def show(rows: Sequence[dict[str, Any]], output: Format, *, title: str | None = None) -> None:
+    """Print rows that have the same keys."""
+    if output is Format.JSON:
+        print_json(list(rows))
+    elif output is Format.YAML:
+        sys.stdout.write(yaml.safe_dump(json.loads(json.dumps(list(rows), default=str)), sort_keys=False))
+    else:
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for name in rows[0] if rows else ():
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*("" if v is None else str(v) for v in row.values()))
+        Console().print(table)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def fail(message: str, code: Exit = Exit.ERROR) -> NoReturn:
+    """Say what went wrong and stop."""
+    progress.print(message, style="red", markup=False)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn the errors an operator can mend into a message and an exit code."""
+    try:
+        yield
+    except ContentError as err:
+        fail("\n".join(str(m) for m in err.mistakes))
+    except StalePlan as err:
+        fail(f"stale plan: {err}", Exit.STALE)
+    except StoreUnusable as err:
+        fail(f"store: {err}", Exit.UNREACHABLE)
+    except SecretMissing as err:
+        fail(f"missing: {err}", Exit.USAGE)
+    except GatewayError as err:
+        fail(f"{err.code}: {err.detail}")
+    except OSError as err:
+        fail(str(err), Exit.UNREACHABLE)

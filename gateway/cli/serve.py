@@ -1,0 +1,39 @@
+"""`changeover serve`: run a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.output import fail, told
+from gateway.control.waves import Guarded
+from gateway.observe.logs import set_up
+from gateway.server import serve
+from gateway.settings import Settings
+
+
+def settings(**given: Any) -> Settings:
+    """The settings, with what the command line says above the environment."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def serve_command(
+    content: Annotated[
+        Path | None, typer.Option(help="folder with routes/, translators/, policies/; used on the first start")
+    ] = None,
+    database: Annotated[str | None, typer.Option(help="database URL")] = None,
+    host: Annotated[str | None, typer.Option(help="address of both ports")] = None,
+    port: Annotated[int | None, typer.Option(help="data port")] = None,
+    admin_port: Annotated[int | None, typer.Option(help="admin port")] = None,
+) -> None:
+    """Serve until SIGTERM. A database that holds a table serves that; a new one starts with the content folder."""
+    made = settings(content=content, database_url=database, host=host, port=port, admin_port=admin_port)
+    set_up(made.log_level)
+    with told():
+        try:
+            asyncio.run(serve(made))
+        except Guarded as err:
+            fail(str(err))

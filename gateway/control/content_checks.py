@@ -1,0 +1,106 @@
+"""What must hold across files: every name that one file says is declared in another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from gateway.core.canonical import OBJECTS
+from gateway.core.contracts import Contract, Resource
+from gateway.core.marked import Marked
+from gateway.core.waves import ENTERPRISE
+from gateway.dialects.library import Dialect
+from gateway.dialects.resolve import Level
+from gateway.errors import Mistake
+
+if TYPE_CHECKING:
+    from gateway.control.content import Content
+
+
+def cross_checked(content: Content, marked: Mapping[str, Marked]) -> list[Mistake]:
+    """Every name that leads nowhere."""
+    found = list(_waves(content, marked["routes/waves.yaml"]))
+    for name, erp in content.erps.items():
+        file = _file_of(marked, "erp", name)
+        dialect = content.dialects.get(erp.dialect)
+        if dialect is None or dialect.file.kind != "erp":
+            found.append(file.mistake(("dialect",), f"no ERP dialect {erp.dialect!r}"))
+        elif not dialect.file.protocol:
+            found.append(file.mistake(("dialect",), f"the dialect {erp.dialect!r} names no protocol"))
+    for version, contract in content.contracts.items():
+        found += _contract(content, contract, _file_of(marked, "version", version))
+    found += _clients(content, marked["routes/clients.yaml"])
+    return found
+
+
+def _file_of(marked: Mapping[str, Marked], key: str, value: str) -> Marked:
+    return next(m for m in marked.values() if isinstance(m.data, dict) and m.data.get(key) == value)
+
+
+def _waves(content: Content, file: Marked) -> Iterator[Mistake]:
+    seen: dict[tuple[str, str], int] = {}
+    for i, rule in enumerate(content.waves.cells):
+        for side, erp in (("legacy", rule.legacy), ("cloud", rule.cloud)):
+            if erp is not None and erp not in content.erps:
+                yield file.mistake(("cells", i, side), f"no ERP {erp!r}")
+        for plant in rule.plants:
+            if plant != ENTERPRISE and plant not in content.plants.plants:
+                yield file.mistake(("cells", i, "plants"), f"no plant {plant!r} in plants.yaml")
+        if rule.wave is not None and rule.wave not in content.waves.waves:
+            yield file.mistake(("cells", i, "wave"), f"no wave {rule.wave!r}")
+        for cell in rule.cells():
+            if cell.id in seen:
+                yield file.mistake(("cells", i), f"the cell {cell.id} stands in rule {seen[cell.id] + 1} too")
+            seen[cell.id] = i
+
+
+def _contract(content: Content, contract: Contract, file: Marked) -> Iterator[Mistake]:
+    dialect = content.dialects.get(contract.dialect)
+    if dialect is None or dialect.file.kind != "client":
+        yield file.mistake(("dialect",), f"no client dialect {contract.dialect!r}")
+        return
+    if contract.successor is not None and contract.successor not in content.contracts:
+        yield file.mistake(("successor",), f"no version {contract.successor!r}")
+    for name, resource in contract.resources.items():
+        yield from _resource(dialect, name, resource, file)
+
+
+def _resource(dialect: Dialect, name: str, resource: Resource, file: Marked) -> Iterator[Mistake]:
+    where = ("resources", name)
+    spec = OBJECTS.get(resource.object)
+    translation = dialect.of(resource.object, ENTERPRISE)
+    if spec is None or translation is None:
+        yield file.mistake((*where, "object"), f"the dialect {dialect.name} has no object {resource.object!r}")
+        return
+    fields = set(filterable(translation.plan.level))
+    for kind in ("filter", "order"):
+        for i, field in enumerate(getattr(resource, kind)):
+            if field not in fields:
+                yield file.mistake((*where, kind, i), f"no field {field!r} in {dialect.name}/{resource.object}")
+    for i, field in enumerate(resource.changeable):
+        if field not in {f.name for f in spec.fields if f.kind is not None}:
+            yield file.mistake((*where, "changeable", i), f"{field!r} is no single field of {resource.object}")
+    for action, rule in resource.actions.items():
+        if rule.object is not None and dialect.of(rule.object, ENTERPRISE) is None:
+            yield file.mistake((*where, "actions", action), f"the dialect {dialect.name} has no object {rule.object!r}")
+
+
+def filterable(level: Level) -> dict[str, str]:
+    """The single fields of a client's document by their dotted name, and the canonical field of each."""
+    return {
+        ".".join(entry.native[0]): entry.canonical[0]
+        for entry in level.entries
+        if entry.codec is not None and entry.codec.canonical == 1 and entry.codec.native == 1
+    }
+
+
+def _clients(content: Content, file: Marked) -> Iterator[Mistake]:
+    for kind, rows in (("keys", content.clients.keys), ("issuers", content.clients.issuers)):
+        ids = [getattr(row, "id", None) or getattr(row, "name", "") for row in rows]
+        for i, id_ in enumerate(ids):
+            if id_ in ids[:i]:
+                yield file.mistake((kind, i), f"{id_!r} stands twice")
+    for i, key in enumerate(content.clients.keys):
+        for plant in key.plants:
+            if plant != ENTERPRISE and plant not in content.plants.plants:
+                yield file.mistake(("keys", i, "plants"), f"no plant {plant!r} in plants.yaml")

@@ -1,0 +1,79 @@
+"""Plan and apply: the difference between declared content and what runs, and the one transaction that closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.control.content import Content, pack
+from gateway.core.waves import Change, Plan, WaveTable, applied, difference
+from gateway.store.engine import Store
+from gateway.store.waves import AuditEntry, Running, StalePlan, commit, running
+
+EMPTY = WaveTable(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from. `content_before` is the revision that runs now."""
+
+    plan: Plan
+    table: WaveTable
+    content_before: str | None
+
+    @property
+    def empty(self) -> bool:
+        return not self.plan.changes and self.content_before == self.plan.content
+
+    @property
+    def guarded(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.plan.changes if change.guarded)
+
+
+class Guarded(Exception):
+    """The plan moves cells between ERPs, which `apply` does only when told so by name."""
+
+    def __init__(self, changes: tuple[Change, ...]) -> None:
+        super().__init__("; ".join(map(str, changes)))
+        self.changes = changes
+
+
+def planned(now: Running | None, content: Content) -> Planned:
+    """What an apply of `content` would change."""
+    table = now.table if now else EMPTY
+    changes = difference(table, content.cells)
+    return Planned(Plan(table.revision, content.revision, changes), table, now.content if now else None)
+
+
+async def plan(store: Store, content: Content) -> Planned:
+    """The plan against what runs now."""
+    return planned(await running(store), content)
+
+
+async def apply(
+    store: Store,
+    content: Content,
+    files: Mapping[str, str],
+    *,
+    actor: str,
+    reason: str | None,
+    now_us: int,
+    expected: str | None = None,
+    unsafe_switch: bool = False,
+) -> Planned:
+    """Put declared content and cells in force.
+
+    Takes:  `expected`, the id of a plan that was looked at; `unsafe_switch`, the permission to move cells without a flip.
+    Raises: StalePlan: the plan is not the one expected, or somebody applied meanwhile. Guarded: cells would move.
+    """
+    found = await plan(store, content)
+    if expected is not None and found.plan.id != expected:
+        raise StalePlan(f"the plan is now {found.plan.id}, not {expected}")
+    if found.guarded and not unsafe_switch:
+        raise Guarded(found.guarded)
+    if found.empty:
+        return found
+    table = applied(found.table, content.cells, found.plan.changes)
+    detail = {"plan": found.plan.id, "content": content.revision, "changes": [str(c) for c in found.plan.changes]}
+    await commit(store, found.plan, table, pack(files), AuditEntry(now_us, actor, "apply", reason, detail))
+    return found

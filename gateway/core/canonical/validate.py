@@ -1,0 +1,53 @@
+"""Checks a canonical document, or a few of its fields, against the model. Gives what is wrong, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.core.canonical import OBJECTS, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong: the path in canonical fields, and why."""
+
+    path: tuple[str | int, ...]
+    reason: str
+
+
+def document_flaws(object_: str, document: Document) -> list[Flaw]:
+    """What is wrong with a whole document; empty is a yes."""
+    try:
+        OBJECTS[object_].model.model_validate(document)
+    except ValidationError as err:
+        return [_flaw(e) for e in err.errors(include_url=False, include_input=False)]
+    return []
+
+
+def field_flaws(object_: str, fields: Mapping[str, Any]) -> list[Flaw]:
+    """What is wrong with some fields of a document, each by itself."""
+    flaws: list[Flaw] = []
+    for name, value in fields.items():
+        try:
+            _adapter(object_, name).validate_python(value)
+        except ValidationError as err:
+            flaws += [Flaw((name, *f.path), f.reason) for f in map(_flaw, err.errors(include_url=False))]
+    return flaws
+
+
+@lru_cache(maxsize=512)
+def _adapter(object_: str, name: str) -> TypeAdapter[Any]:
+    info = OBJECTS[object_].model.model_fields[name]
+    return TypeAdapter(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+
+
+def _flaw(error: Any) -> Flaw:
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        reason = "required"
+    return Flaw(tuple(error["loc"]), reason)

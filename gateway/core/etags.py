@@ -1,0 +1,57 @@
+"""ETags shown to clients. They carry side and term, so that one from before a change of authority is stale, never wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.core.phases import Side
+
+_SHAPE = re.compile(r'"([LC])(\d{1,9})([nc])\.([A-Za-z0-9_-]*)"', re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ETag:
+    """What a client's ETag says. `native` is the ERP's own; without one, `content` is a hash of the canonical document."""
+
+    side: Side
+    term: int
+    native: str | None = None
+    content: str | None = None
+
+    def __str__(self) -> str:
+        kind, value = ("n", self.native) if self.native is not None else ("c", self.content or "")
+        coded = base64.urlsafe_b64encode(value.encode()).rstrip(b"=").decode()
+        return f'"{self.side[0].upper()}{self.term}{kind}.{coded}"'
+
+
+def parse(text: str) -> ETag | None:
+    """Read a client's ETag; None where it is not one of ours."""
+    found = _SHAPE.fullmatch(text.strip().removeprefix("W/"))
+    if not found:
+        return None
+    padded = found[4] + "=" * (-len(found[4]) % 4)
+    try:
+        value = base64.urlsafe_b64decode(padded).decode()
+    except ValueError:
+        return None
+    side: Side = "legacy" if found[1] == "L" else "cloud"
+    return ETag(side, int(found[2]), value if found[3] == "n" else None, value if found[3] == "c" else None)
+
+
+def content_hash(document: Mapping[str, Any]) -> str:
+    """A short hash of a canonical document; equal values hash alike, however they are written."""
+    return hashlib.sha256(_written(document).encode()).hexdigest()[:24]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{k}:{_written(value[k])}" for k in sorted(value)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_written, value)) + "]"
+    normalise = getattr(value, "normalize", None)
+    return format(normalise(), "f") if normalise else repr(value)

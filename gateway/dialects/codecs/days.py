@@ -1,0 +1,105 @@
+"""Codecs of calendar days."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+from gateway.dialects.codecs.codec import Codec, as_text
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_DAY_MS = 86_400_000
+_MS = re.compile(r"/Date\((-?\d{1,15})([+-]\d{4})?\)/", re.ASCII)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_COMPACT = re.compile(r"\d{8}", re.ASCII)
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
+
+
+def from_ms(value: str) -> datetime:
+    """Read /Date(ms)/. The offset only tells the writer's zone: the number itself counts from the epoch in UTC."""
+    found = _MS.fullmatch(as_text(value))
+    if not found:
+        raise ValueError("a time is /Date(milliseconds)/")
+    try:
+        return _EPOCH + timedelta(milliseconds=int(found[1]))
+    except OverflowError as err:
+        raise ValueError("a time outside the calendar") from err
+
+
+def to_ms(value: datetime) -> int:
+    return (value - _EPOCH) // timedelta(milliseconds=1)
+
+
+def iso_date(value: str) -> date:
+    """Read YYYY-MM-DD."""
+    if not _ISO.fullmatch(as_text(value)):
+        raise ValueError("a date is YYYY-MM-DD")
+    return date.fromisoformat(value)
+
+
+def date_iso(*, blank: str | None = None) -> Codec:
+    """YYYY-MM-DD."""
+    return Codec(
+        date.isoformat,
+        iso_date,
+        blank=blank,
+        literal="date",
+        ordered=blank is None,
+        schema=({"type": "string", "format": "date"},),
+        domain=lambda v: v.isoformat() != blank,
+    )
+
+
+def date_compact() -> Codec:
+    """YYYYMMDD, with 00000000 for none."""
+
+    def decode(value: str) -> date:
+        if not _COMPACT.fullmatch(as_text(value)):
+            raise ValueError("a date is YYYYMMDD")
+        return date(int(value[:4]), int(value[4:6]), int(value[6:]))
+
+    return Codec(lambda v: v.isoformat().replace("-", ""), decode, blank="00000000", ordered=True, max_length=8)
+
+
+def date_ms(*, exact: bool = True) -> Codec:
+    """/Date(ms)/ at midnight UTC; with `exact` false, a time of day is dropped. Source: OData V2 JSON, Edm.DateTime as a date."""
+
+    def decode(value: str) -> date:
+        moment = from_ms(value)
+        if exact and moment.time() != time():
+            raise ValueError("a date with a time of day")
+        return moment.date()
+
+    return Codec(
+        lambda v: f"/Date({(v.toordinal() - _EPOCH_DAY) * _DAY_MS})/",
+        decode,
+        literal="date_ms",
+        ordered=True,
+        comparable=exact,
+        normalising="an offset is dropped" if exact else "an offset and a time of day are dropped",
+    )
+
+
+def date_in_datetime(*, at: str = "00:00:00", exact: bool = True, blank: str | None = None) -> Codec:
+    """A day written as a moment of it in UTC: YYYY-MM-DDThh:mm:ssZ; with `exact` false, any moment of the day is read."""
+
+    def decode(value: str) -> date:
+        found = _MOMENT.fullmatch(as_text(value))
+        if not found:
+            raise ValueError("a date is YYYY-MM-DDThh:mm:ssZ")
+        if exact and (found[2] != at or (found[3] or "").strip(".0")):
+            raise ValueError(f"a date with another time of day than {at}")
+        return date.fromisoformat(found[1])
+
+    return Codec(
+        lambda v: f"{v.isoformat()}T{at}Z",
+        decode,
+        blank=blank,
+        literal="datetime",
+        ordered=blank is None,
+        comparable=exact,
+        schema=({"type": "string", "format": "date-time"},),
+        normalising="the time of day stands for nothing",
+        domain=lambda v: f"{v.isoformat()}T{at}Z" != blank,
+    )

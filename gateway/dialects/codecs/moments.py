@@ -1,0 +1,188 @@
+"""Codecs of instants: in UTC, or by the clocks on a plant's walls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from gateway.dialects.codecs.codec import TEXT, Codec, as_text, exactly
+from gateway.dialects.codecs.days import date_iso, date_ms, from_ms, to_ms
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_WALL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+_DURATION = re.compile(r"PT(?:(\d{1,2})H)?(?:(\d{1,2})M)?(?:(\d{1,2})(?:\.0+)?S)?", re.ASCII)
+_CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.0+)?", re.ASCII)
+_MICROSECOND_DIGITS = 6
+_DAY = timedelta(days=1)
+
+
+def datetime_ms(*, offset: bool = True) -> Codec:
+    """/Date(ms+0000)/. Source: OData V2 JSON, Edm.DateTimeOffset (Edm.DateTime without the offset)."""
+    tail = "+0000" if offset else ""
+    return Codec(
+        lambda v: f"/Date({to_ms(v)}{tail})/",
+        from_ms,
+        literal="datetime_ms" if offset else "date_ms",
+        ordered=True,
+        normalising="the zone is UTC",
+        domain=lambda v: v.microsecond % 1000 == 0,
+    )
+
+
+def datetime_iso(*, digits: int = 6, blank: str | None = None) -> Codec:
+    """ISO 8601 in UTC with Z. Reads any offset; refuses a time without one."""
+
+    def encode(value: datetime) -> str:
+        spec = "microseconds" if value.microsecond % 1000 else "milliseconds" if value.microsecond else "seconds"
+        return value.astimezone(UTC).isoformat(timespec=spec)[:-6] + "Z"
+
+    def domain(value: datetime) -> bool:
+        fine = digits >= _MICROSECOND_DIGITS or value.microsecond % 10 ** (_MICROSECOND_DIGITS - digits) == 0
+        return fine and (blank is None or encode(value) != blank)
+
+    return Codec(
+        encode,
+        _iso_datetime,
+        blank=blank,
+        literal="datetime",
+        ordered=blank is None,
+        schema=({"type": "string", "format": "date-time"},),
+        normalising="the zone is UTC",
+        domain=domain,
+    )
+
+
+def _iso_datetime(value: str) -> datetime:
+    if not _ISO.fullmatch(as_text(value)):
+        raise ValueError("a time is YYYY-MM-DDThh:mm:ss with Z or an offset")
+    # fromisoformat() takes at most six digits of a second.
+    text = value if len(value) < len("2026-01-01T00:00:00.000000Z") else re.sub(r"(\.\d{6})\d+", r"\1", value)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError as err:
+        raise ValueError("a time outside the calendar") from err
+
+
+def datetime_naive() -> Codec:
+    """A datetime object without zone that means UTC."""
+    is_moment = exactly(datetime)
+    return Codec(
+        lambda v: v.astimezone(UTC).replace(tzinfo=None),
+        lambda v: is_moment(v).replace(tzinfo=UTC),
+        literal="plain",
+        ordered=True,
+        schema=({"type": "string", "format": "date-time"},),
+    )
+
+
+def datetime_wall(*, zone: str) -> Codec:
+    """ISO 8601 without offset in the plant's own time."""
+    there = _zone(zone)
+
+    def decode(value: str) -> datetime:
+        if not _WALL.fullmatch(as_text(value)):
+            raise ValueError("a time is YYYY-MM-DDThh:mm:ss")
+        return datetime.fromisoformat(value).replace(tzinfo=there).astimezone(UTC)
+
+    return Codec(
+        lambda v: v.astimezone(there).replace(tzinfo=None, fold=0).isoformat(timespec="seconds"),
+        decode,
+        literal="text",
+        comparable=False,
+        domain=_once(there),
+        normalising=_AUTUMN,
+    )
+
+
+_AUTUMN = "the hour that autumn repeats reads as its first pass"
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError) as err:
+        raise ValueError(f"unknown time zone {name!r}") from err
+
+
+def _once(zone: ZoneInfo) -> Callable[[datetime], bool]:
+    return lambda v: v.microsecond == 0 and v.astimezone(zone).fold == 0
+
+
+def _seconds(value: str, form: re.Pattern[str], reason: str) -> int:
+    found = form.fullmatch(as_text(value))
+    if not found:
+        raise ValueError(reason)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    made = hours * 3600 + minutes * 60 + seconds
+    if minutes >= 60 or seconds >= 60 or made > _DAY.total_seconds():  # noqa: PLR2004  # a clock's own limits
+        raise ValueError(reason)
+    return made
+
+
+def local_datetime(*, zone: str, form: str) -> Codec:
+    """One instant as a date field and a time-of-day field in the plant's own zone.
+
+    `form` is `ms` (/Date(ms)/ and PTnnHnnMnnS, OData V2) or `iso` (YYYY-MM-DD and hh:mm:ss, OData V4).
+    """
+    there = _zone(zone)
+    days = _days(form)
+    clock, reason = (
+        (_DURATION, "a time of day is PTnnHnnMnnS") if form == "ms" else (_CLOCK, "a time of day is hh:mm:ss")
+    )
+
+    def encode(value: datetime) -> tuple[str, str]:
+        wall = value.astimezone(there)
+        if wall.microsecond:
+            raise ValueError("finer than a second")
+        hms = (wall.hour, wall.minute, wall.second)
+        return days.encode(wall.date()), "PT%02dH%02dM%02dS" % hms if form == "ms" else "%02d:%02d:%02d" % hms
+
+    def decode(values: tuple[Any, Any]) -> datetime | None:
+        if values[0] is None:
+            return None
+        seconds = _seconds(values[1], clock, reason) if values[1] else 0
+        # 24:00:00 is SAP's end of the day.
+        wall = datetime.combine(days.decode(values[0]), time()) + timedelta(seconds=seconds)
+        return wall.replace(tzinfo=there).astimezone(UTC)
+
+    return Codec(
+        encode,
+        decode,
+        native=2,
+        literals=("date_ms", "time") if form == "ms" else ("date", "time"),
+        ordered=True,
+        domain=_once(there),
+        schema=(TEXT, TEXT),
+        normalising=f"{_AUTUMN}; a time without a date is dropped",
+    )
+
+
+def local_day(*, zone: str, form: str) -> Codec:
+    """An instant of which the system keeps only the day in the plant's own zone. `form` is ms, iso or plain."""
+    there = _zone(zone)
+    days = _days(form)
+
+    def decode(value: Any) -> datetime:
+        return datetime.combine(days.decode(value), time(), there).astimezone(UTC)
+
+    return Codec(
+        lambda v: days.encode(v.astimezone(there).date()),
+        decode,
+        literal=days.literal,
+        comparable=False,
+        normalising="the system keeps the day, not the time of day",
+        domain=lambda v: v.astimezone(there).time() == time() and _once(there)(v),
+    )
+
+
+def _days(form: str) -> Codec:
+    if form == "ms":
+        return date_ms()
+    if form == "iso":
+        return date_iso()
+    if form == "plain":
+        return Codec(lambda v: v, exactly(date), literal="plain")
+    raise ValueError("form is ms, iso or plain")

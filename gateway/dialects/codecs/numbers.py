@@ -1,0 +1,146 @@
+"""Codecs of numbers. Every digit counts: what a form cannot hold is refused, never rounded in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
+from typing import Any
+
+from gateway.dialects.codecs.codec import Codec, as_text, exactly
+
+_WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
+
+
+def _exact_to(scale: int) -> Callable[[Decimal], Decimal]:
+    """A function that gives a number exactly `scale` digits after the point, and refuses one that has more."""
+    context = Context(prec=60, traps=[Inexact, InvalidOperation])
+    step = Decimal(1).scaleb(-scale)
+
+    def exact(value: Decimal) -> Decimal:
+        try:
+            fixed = value.quantize(step, context=context)
+        except Inexact as err:
+            raise ValueError(f"more than {scale} digits after the point") from err
+        return fixed if fixed else abs(fixed)
+
+    return exact
+
+
+def _fits(scale: int) -> Callable[[Decimal], bool]:
+    return lambda value: value == round(value, scale)
+
+
+def number(value: Any) -> Decimal:
+    """Read a number in any of the forms that systems write."""
+    kind = type(value)
+    if kind is str:
+        if not _NUMBER.fullmatch(value.strip()):
+            raise ValueError("not a number")
+        return Decimal(value.strip())
+    if kind is Decimal and value.is_finite():
+        return value  # type: ignore[no-any-return]
+    if kind is int:
+        return Decimal(value)
+    raise ValueError(f"number expected, {kind.__name__} found")
+
+
+def decimal_text(*, scale: int, signed: bool = True) -> Codec:
+    """A decimal as text with exactly `scale` digits after the point."""
+    exact = _exact_to(scale)
+    sign = "-?" if signed else ""
+    tail = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
+    return Codec(
+        lambda v: format(exact(v), "f"),
+        lambda v: number(as_text(v)),
+        literal="decimal",
+        ordered=True,
+        schema=({"type": "string", "pattern": rf"^{sign}[0-9]{{1,15}}{tail}$"},),
+        normalising="the number of digits after the point is fixed",
+        domain=_fits(scale),
+    )
+
+
+def decimal_number(*, scale: int) -> Codec:
+    """A decimal as a JSON number, exact to the digit."""
+    return Codec(
+        _exact_to(scale),
+        number,
+        literal="decimal",
+        ordered=True,
+        schema=({"type": "number"},),
+        normalising="a number may be written as text or with other trailing zeros",
+        domain=_fits(scale),
+    )
+
+
+def decimal_float(*, scale: int) -> Codec:
+    """A decimal in a system whose field is a binary float; refused where the float would not give the same digits back."""
+
+    def encode(value: Decimal) -> float:
+        made = float(value)
+        if Decimal(repr(made)) != value:
+            raise ValueError("more digits than a float keeps")
+        return made
+
+    exact = _exact_to(scale)
+    return Codec(
+        lambda v: encode(exact(v)),
+        lambda v: Decimal(repr(v)) if type(v) is float else number(v),
+        literal="plain",
+        ordered=True,
+        schema=({"type": "number"},),
+        normalising="a float has no trailing zeros",
+        domain=lambda v: _fits(scale)(v) and Decimal(repr(float(v))) == v,
+    )
+
+
+def integer() -> Codec:
+    """An identifier written as a whole number."""
+
+    def encode(value: str) -> int:
+        if not (value.isascii() and value.isdigit()) or (value[0] == "0" and value != "0"):
+            raise ValueError("a number without leading zeros expected")
+        return int(value)
+
+    whole = exactly(int)
+    return Codec(
+        encode,
+        lambda v: str(whole(v)),
+        literal="integer",
+        schema=({"type": "integer"},),
+        domain=lambda v: v.isascii() and v.isdigit() and (v == "0" or v[0] != "0"),
+    )
+
+
+def unit_price(*, scale: int, exact: bool = True, form: str = "text") -> Codec:
+    """A price and the number of units it is for, as the price of one unit.
+
+    With `exact`, a price that has more than `scale` digits per unit is refused; else it is rounded half-even. `form` is `text` or
+    `number`.
+    """
+    if form not in {"text", "number"}:
+        raise ValueError("form is text or number")
+    step = Decimal(1).scaleb(-scale)
+
+    def single(values: tuple[Decimal, Decimal]) -> Decimal:
+        amount, per = values
+        if amount is None or per is None or per <= 0:
+            raise ValueError("a price needs the positive number of units it is for")
+        found = _WIDE.divide(amount, per).quantize(step, context=_WIDE)
+        if exact and found * per != amount:
+            raise ValueError(f"{amount} per {per} has more than {scale} digits for one unit")
+        return found
+
+    return Codec(
+        (lambda v: format(single(v), "f")) if form == "text" else single,
+        lambda v: (number(v), Decimal(1)),
+        canonical=2,
+        literal="decimal" if form == "text" else "plain",
+        schema=({"type": "string", "pattern": rf"^-?[0-9]{{1,15}}(\.[0-9]{{1,{scale}}})?$"},)
+        if form == "text"
+        else ({"type": "number"},),
+        normalising="the price is for one unit",
+        domain=lambda v: v[1] == 1 and v[0] == round(v[0], scale),
+    )

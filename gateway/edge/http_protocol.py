@@ -1,0 +1,344 @@
+"""The strict HTTP/1.1 server protocol: uvicorn's httptools protocol, hardened.
+
+The head of each request is cut out of the stream here, checked as bytes and only then given to the parser, which
+sees one request at a time: a body by its exact length, chunks as they come. So nothing that follows a request is
+parsed before that request is answered. A body that breaks its framing reaches the application as a disconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import re
+from collections import Counter
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from gateway.edge.head import Framing, check_headers, check_lines, check_request_line, check_unfinished
+from gateway.edge.limits import EdgeLimits
+from gateway.edge.rejection import REQUEST_TIMEOUT, STATUS, RenderRejection, answer_bytes, render_problem
+from gateway.edge.response_guard import guarded
+from gateway.errors import GatewayError, Malformed, Overloaded, Refused, TooLarge
+
+_END_OF_HEAD = b"\r\n\r\n"
+# llhttp leaves HTTP when it sees Upgrade; it is shown another name, and the application the true one.
+_UPGRADE_LINE = re.compile(rb"(?i)\r\nupgrade(?=:)")
+_UPGRADE_ALIAS = b"!pgrade"
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class Phase(enum.Enum):
+    """What the next byte of the connection belongs to."""
+
+    HEAD = "head"
+    LENGTH = "length"
+    CHUNKED = "chunked"
+    OVER = "over"
+
+
+class StrictHttpProtocol(HttpToolsProtocol):
+    """One connection. `strict_protocol` makes the class that carries the limits."""
+
+    limits: EdgeLimits = EdgeLimits()
+    render_rejection: RenderRejection = staticmethod(render_problem)
+    peers: Counter[str] = Counter()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.timeout_keep_alive = self.limits.keep_alive_s  # type: ignore[assignment]  # call_later takes a float
+        self._inbox = bytearray()
+        self._phase = Phase.HEAD
+        self._timer: asyncio.TimerHandle | None = None
+        self._peer: str | None = None
+        self._discarded_bytes = 0
+        self._start_message()
+
+    def _start_message(self) -> None:
+        self._scanned_bytes = 0
+        self._line_checked = False
+        self._complete = False
+        self._refusal: GatewayError | None = None
+        self._framing = Framing(0)
+        self._method = b""
+        self._wire_bytes = 0
+        self._body_bytes = 0
+        self._chunks = 0
+        self._body_started_s = 0.0
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.client is not None:
+            self._peer = self.client[0]
+            self.peers[self._peer] += 1
+            limit = self.limits.max_connections_per_ip
+            if limit is not None and self.peers[self._peer] > limit:
+                self._refuse(Overloaded("Too many connections from this address."))
+                return
+        self._arm_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = Phase.OVER
+        self._inbox.clear()
+        self._cancel_timer()
+        self._unset_keepalive_if_required()
+        if self._peer is not None:
+            self.peers[self._peer] -= 1
+            if not self.peers[self._peer]:
+                del self.peers[self._peer]
+            self._peer = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is Phase.OVER:
+            self._discard(len(data))
+            return
+        self._unset_keepalive_if_required()
+        self._inbox += data
+        try:
+            self._advance()
+        except Refused as error:
+            self._refuse(error)
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or Malformed("The request is not valid HTTP/1.1."))
+
+    def _advance(self) -> None:
+        while self._inbox and self._phase is not Phase.OVER:
+            if self._phase is not Phase.HEAD:
+                self._take_body()
+            elif self._answering():
+                self.flow.pause_reading()
+                return
+            elif not self._take_head():
+                break
+        if self._timer is None and not self._answering():
+            self._arm_head_timer()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    # The head
+
+    def _take_head(self) -> bool:
+        inbox = self._inbox
+        while inbox.startswith(b"\r\n"):
+            del inbox[:2]  # RFC 9112 2.2: an empty line before the request is skipped
+        end = inbox.find(_END_OF_HEAD, max(0, self._scanned_bytes - 3))
+        if end < 0:
+            self._watch_unfinished_head()
+            return False
+        head = bytes(inbox[: end + 4])
+        del inbox[: end + 4]
+        self._check_line(head)
+        check_lines(head, self.limits)
+        self._begin(head)
+        return True
+
+    def _watch_unfinished_head(self) -> None:
+        check_unfinished(self._inbox, self.limits)
+        if _BARE_LF.search(self._inbox, self._scanned_bytes):
+            raise Malformed("A line does not end with CR LF.")
+        if not self._line_checked and b"\r\n" in self._inbox:
+            self._check_line(self._inbox)
+        self._scanned_bytes = len(self._inbox)
+
+    def _check_line(self, head: bytes | bytearray) -> None:
+        line = bytes(head[: head.find(b"\r\n")])
+        self._method = line.partition(b" ")[0]
+        check_request_line(line, self.limits)
+        self._line_checked = True
+
+    def _begin(self, head: bytes) -> None:
+        self._cancel_timer()
+        self.parser.feed_data(_UPGRADE_LINE.sub(b"\r\n" + _UPGRADE_ALIAS, head))
+        if self._complete:
+            self._end_message()
+            return
+        self._phase = Phase.CHUNKED if self._framing.chunked else Phase.LENGTH
+        self._body_started_s = self.loop.time()
+        self._timer = self.loop.call_later(self.limits.body_grace_s, self._check_body_pace)
+
+    # The body
+
+    def _take_body(self) -> None:
+        if self._phase is Phase.LENGTH:
+            piece = bytes(self._inbox[: self._framing.length - self._wire_bytes])
+            del self._inbox[: len(piece)]
+        else:
+            piece = bytes(self._inbox)
+            self._inbox.clear()
+        self._wire_bytes += len(piece)
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserError:
+            if not self._complete:
+                raise
+            # Bytes behind the last chunk came in the same segment. They are not parsed; the client asks again.
+            self.cycle.keep_alive = False
+        self._check_budget()
+        if self._complete:
+            self._end_message()
+
+    def _check_budget(self) -> None:
+        limits = self.limits
+        if self._body_bytes > limits.max_body_bytes:
+            raise TooLarge("The body is too large.", limit_bytes=limits.max_body_bytes)
+        if self._phase is not Phase.CHUNKED:
+            return
+        framing_bytes = self._wire_bytes - self._body_bytes
+        if framing_bytes > limits.max_framing_bytes + self._body_bytes // 8:
+            raise Malformed("The chunk extensions or trailers are too large.")
+
+    def _end_message(self) -> None:
+        self._cancel_timer()
+        self._phase = Phase.HEAD if self.cycle.keep_alive else Phase.OVER
+        self._start_message()
+
+    # What the parser says
+
+    def on_message_begin(self) -> None:
+        if self._phase is not Phase.HEAD:
+            raise Malformed("A second request follows in the same segment.")
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is not Phase.HEAD:
+            return  # a trailer: it may not pose as a header
+        name = name.lower()
+        if name == b"expect":
+            self.expect_100_continue = True
+        self.headers.append((b"upgrade" if name == _UPGRADE_ALIAS else name, value))
+
+    def on_headers_complete(self) -> None:
+        http_1_0 = self.parser.get_http_version() == "1.0"
+        try:
+            self._framing = check_headers(self.headers, http_1_0=http_1_0, limits=self.limits)
+        except Refused as error:
+            self._refusal = error
+            raise
+        self.expect_100_continue = self.expect_100_continue and not http_1_0
+        super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
+        limits = self.limits
+        if self._chunks > limits.max_chunk_events + self._body_bytes // limits.min_mean_chunk_bytes:
+            self._refusal = Malformed("The chunks are too many and too small.")
+            raise self._refusal
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._complete = True
+        super().on_message_complete()
+
+    # The application's side
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, guarded(app))
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self._phase is Phase.HEAD:
+            if self._inbox:
+                self.data_received(b"")
+        elif self._phase is not Phase.OVER:
+            self._linger()  # answered before the body ended: the rest is not read
+
+    # Time
+
+    def _arm_head_timer(self) -> None:
+        self._timer = self.loop.call_later(self.limits.header_timeout_s, self._head_timed_out)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_timed_out(self) -> None:
+        if self._inbox:
+            self._answer(*REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _check_body_pace(self) -> None:
+        limits = self.limits
+        now_s = self.loop.time()
+        if self.flow.read_paused:  # the application is the slow one: the client's clock starts again
+            self._body_started_s = now_s
+        earned_s = limits.body_grace_s + self._wire_bytes / limits.body_min_bytes_per_s
+        deadline_s = self._body_started_s + min(limits.body_total_s, earned_s)
+        if now_s < deadline_s:
+            self._timer = self.loop.call_at(deadline_s, self._check_body_pace)
+        else:
+            self._answer(*REQUEST_TIMEOUT)
+
+    # The end
+
+    def _refuse(self, error: GatewayError) -> None:
+        status = STATUS.get(type(error), 400)
+        self._answer(status, error.code, error.detail, allow=error.extra.get("allow", []))
+
+    def _answer(self, status: int, code: str, detail: str, *, allow: list[str] | None = None) -> None:
+        """Answer in place of the application, tell it that the client is gone, and end the connection."""
+        self.logger.info("request refused at the edge: %d %s", status, code)
+        started = self._abandon()
+        if self.transport.is_closing():
+            return
+        if started:
+            self.transport.close()
+            return
+        body = self.render_rejection(status, code, detail)
+        self.transport.write(answer_bytes(status, body, allow=allow or [], with_body=self._method != b"HEAD"))
+        self._linger()
+
+    def _abandon(self) -> bool:
+        """End the running exchange. Gives: whether its answer has already begun."""
+        if not self._answering():
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return self.cycle.response_started
+
+    def _linger(self) -> None:
+        """Close our half, read on for a moment: closing at once would destroy the answer under way."""
+        self._phase = Phase.OVER
+        self._inbox.clear()
+        self._cancel_timer()
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._timer = self.loop.call_later(self.limits.linger_s, self.transport.close)
+
+    def _discard(self, count_bytes: int) -> None:
+        self._discarded_bytes += count_bytes
+        if self._discarded_bytes <= self.limits.max_linger_bytes:
+            return
+        if self._answering() and not self.cycle.disconnected:
+            self.flow.pause_reading()
+        else:
+            self.transport.close()
+
+
+def strict_protocol(limits: EdgeLimits, render_rejection: RenderRejection = render_problem) -> type[StrictHttpProtocol]:
+    """The protocol class to give to `uvicorn.Config(http=...)`; each class counts its own connections."""
+    members = {"limits": limits, "render_rejection": staticmethod(render_rejection), "peers": Counter[str]()}
+    return type("StrictHttpProtocol", (StrictHttpProtocol,), members)
+
+
+def uvicorn_options(limits: EdgeLimits, render_rejection: RenderRejection = render_problem) -> dict[str, Any]:
+    """The arguments of `uvicorn.Config` without which the protocol class alone would not be strict."""
+    return {
+        "http": strict_protocol(limits, render_rejection),
+        "ws": "none",
+        "proxy_headers": False,  # X-Forwarded-For is judged in headers.py, never by the server
+        "server_header": False,
+    }

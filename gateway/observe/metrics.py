@@ -1,0 +1,79 @@
+"""The metrics: names, labels and buckets in one place. Every label has a closed set of values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import lru_cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from gateway.connectors.port import Gauge as ErpGauge
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One registry per process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("version", "object", "verb", "side", "status")
+        self._requests = Counter("changeover_requests", "Requests answered.", labels, registry=self.registry)
+        self._seconds = Histogram(
+            "changeover_request_seconds",
+            "Time from the first byte to the last, ERP included.",
+            ("version", "verb", "side"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "changeover_stage_seconds", "Time in one stage.", ("stage",), buckets=_SECONDS, registry=self.registry
+        )
+        self.in_flight = Gauge("changeover_in_flight", "Requests being answered.", registry=self.registry)
+        self.cells = Gauge("changeover_cells", "Cells by phase.", ("phase",), registry=self.registry)
+        self.table_revision = Gauge("changeover_table_revision", "Revision of the wave table.", registry=self.registry)
+        self._erp_in_flight = Gauge(
+            "changeover_erp_in_flight", "Calls on their way to an ERP.", ("erp",), registry=self.registry
+        )
+        self._erp_answers = Gauge(
+            "changeover_erp_answers", "Answers of an ERP since the start.", ("erp", "kind"), registry=self.registry
+        )
+        self._erp_open = Gauge(
+            "changeover_erp_breaker_open", "1 while an ERP is left alone.", ("erp",), registry=self.registry
+        )
+        self._erp_reuse = Gauge(
+            "changeover_erp_connection_reuse_ratio", "Calls on a kept connection.", ("erp",), registry=self.registry
+        )
+        self.policy_hits = Gauge("changeover_policy_cache_hits", "Decisions from the cache.", registry=self.registry)
+        self.policy_misses = Gauge(
+            "changeover_policy_cache_misses", "Decisions the engine made.", registry=self.registry
+        )
+        self._request_of = lru_cache(maxsize=4096)(self._requests.labels)
+        self._second_of = lru_cache(maxsize=1024)(self._seconds.labels)
+        self._stage_of = lru_cache(maxsize=64)(self._stages.labels)
+
+    def request(self, labels: tuple[str, str, str, str], status: int, seconds: float) -> None:
+        """Count one answered request. Takes: (version, object, verb, side), each from a closed list."""
+        version, object_, verb, side = labels
+        self._request_of(version, object_, verb, side, str(status)).inc()
+        self._second_of(version, verb, side).observe(seconds)
+
+    def stage(self, name: str, seconds: float) -> None:
+        self._stage_of(name).observe(seconds)
+
+    def erps(self, gauges: Mapping[str, ErpGauge]) -> None:
+        """Copy what the connectors count."""
+        for name, gauge in gauges.items():
+            self._erp_in_flight.labels(name).set(gauge.in_flight)
+            self._erp_open.labels(name).set(gauge.breaker != "closed")
+            calls = gauge.opened + gauge.reused
+            self._erp_reuse.labels(name).set(gauge.reused / calls if calls else 1)
+            for kind, count in gauge.answers.items():
+                self._erp_answers.labels(name, kind).set(count)
+
+    async def text(self) -> bytes:
+        """The exposition, made in a thread: rendering thousands of series would hold up every request."""
+        return await asyncio.to_thread(generate_latest, self.registry)

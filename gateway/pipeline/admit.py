@@ -1,0 +1,53 @@
+"""Stage: is this a request at all? Size, path, headers, deadline; and which contract it is under."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from gateway.edge.body import read_body
+from gateway.edge.headers import clean
+from gateway.edge.paths import parse_target
+from gateway.errors import TooLarge, UnknownResource, UnknownVersion, VersionGone
+from gateway.pipeline.exchange import Exchange
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+_PREFIX = "api"
+
+
+async def admit(x: Exchange) -> Exchange:
+    """Read the request to its end, within its limits.
+
+    Raises: Malformed, TooLarge, UnknownVersion, VersionGone.
+    """
+    headers = clean(x.raw_headers)
+    target = parse_target(x.raw_path, x.query_string)
+    x = replace(x, headers=headers, target=target, request_id=_request_id(x, headers.get("x-request-id")))
+    if len(target.segments) < 2 or target.segments[0] != _PREFIX:  # noqa: PLR2004  # /api/<version>
+        raise UnknownResource("There is nothing here. APIs stand under /api/<version>.")
+    version = target.segments[1]
+    contract = x.in_force.contract(version)
+    if contract is None:
+        known = ", ".join(sorted(x.in_force.content.contracts))
+        raise UnknownVersion(f"There is no version {version!r} of this API. Versions: {known}.", versions=known)
+    x = replace(x, contract=contract, deadline_s=x.clock.steady() + contract.limits.deadline_s)
+    if contract.sunset_at is not None and x.clock.wall() >= contract.sunset_at.timestamp():
+        raise VersionGone(
+            f"Version {version} was switched off at {contract.sunset_at:%Y-%m-%d}.", successor=contract.successor
+        )
+    return replace(x, body=await _body(x))
+
+
+def _request_id(x: Exchange, given: str | None) -> str:
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else x.clock.new_id()
+
+
+async def _body(x: Exchange) -> bytes:
+    length = x.headers.get("content-length")
+    if length == "0" or (length is None and "transfer-encoding" not in x.headers):
+        return b""
+    most = x.contract.limits.body_bytes if x.contract else 0
+    declared = int(length) if length is not None else None
+    if declared is not None and declared > most:
+        raise TooLarge(f"The body has {declared} bytes; this version takes {most}.", limit_bytes=most)
+    return await read_body(x.receive, replace(x.limits, max_body_bytes=min(most, x.limits.max_body_bytes)), declared)

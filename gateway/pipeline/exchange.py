@@ -1,0 +1,199 @@
+"""What one request knows as it goes through the stages. Every stage takes an exchange and returns a fuller one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gateway.connectors.port import Connector
+from gateway.control.content import Content
+from gateway.core.canonical import Document, ObjectSpec
+from gateway.core.contracts import Action, Contract, Resource
+from gateway.core.etags import ETag
+from gateway.core.filters import EVERYTHING, Filter
+from gateway.core.phases import Side
+from gateway.core.waves import ENTERPRISE, Cell, WaveTable
+from gateway.dialects.compile import Translation
+from gateway.dialects.library import Dialect
+from gateway.edge.headers import Headers
+from gateway.edge.limits import EdgeLimits
+from gateway.edge.paths import Target
+from gateway.edge.tokens import Caller
+from gateway.errors import NotAuthenticated
+from gateway.policy.decision import Decision
+from gateway.policy.service import Policy
+from gateway.protocols.port import Shape
+from gateway.protocols.shape import shape_of
+
+Receive = Callable[[], Any]
+
+
+class Authenticator(Protocol):
+    """Says who calls, from what the request carries."""
+
+    async def caller(self, headers: Headers, now: float) -> Caller: ...
+
+
+class Rates(Protocol):
+    """Counts calls per caller and rate class."""
+
+    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ErpPath:
+    """One ERP: the guarded path to it and the dialect it speaks."""
+
+    name: str
+    connector: Connector
+    dialect: Dialect
+    shapes: Mapping[tuple[str, str], Shape]
+
+    def of(self, object_: str, plant: str) -> tuple[Translation, Shape] | None:
+        """How an object of a plant is said to this ERP; None where the ERP has no such object."""
+        translation = self.dialect.of(object_, plant)
+        if translation is None:
+            return None
+        shape = self.shapes.get((object_, plant)) or self.shapes[object_, ENTERPRISE]
+        return translation, shape
+
+
+def erp_path(name: str, connector: Connector, dialect: Dialect) -> ErpPath:
+    """An ERP's path, with the shapes of its objects worked out once."""
+    shapes = {place: shape_of(translation.plan) for place, translation in dialect.translations.items()}
+    return ErpPath(name, connector, dialect, shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Everything that decides about a request, at one moment: pinned when the request comes in, never looked up again."""
+
+    content: Content
+    table: WaveTable
+    policy: Policy
+    authenticator: Authenticator
+    erps: Mapping[str, ErpPath]
+    rates: Rates
+    public_url: str = ""
+
+    def contract(self, version: str) -> Contract | None:
+        return self.content.contracts.get(version)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The times a request needs: `wall()` seconds since the epoch, `steady()` seconds of the event loop."""
+
+    wall: Callable[[], float]
+    steady: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list asks for, in canonical fields; `cursor` is the client's own."""
+
+    filter: Filter = EVERYTHING
+    order: tuple[str, ...] = ()
+    limit: int = 50
+    cursor: str | None = None
+    filtered: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The canonical operation: what policy, wave table and ERPs see of a request."""
+
+    plant: str
+    spec: ObjectSpec
+    verb: str
+    key: str | None = None
+    document: Document | None = None
+    listing: Listing | None = None
+
+    @property
+    def cell_id(self) -> tuple[str, str]:
+        return self.plant, self.spec.domain
+
+    @property
+    def writes(self) -> bool:
+        return self.verb not in ("read", "list")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the ERP in charge answered, in canonical form."""
+
+    document: Document | None = None
+    documents: tuple[Document, ...] | None = None
+    cursor: str | None = None
+    etag: ETag | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What goes back to the client."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request on its way. Fields are filled by the stage that is named beside them."""
+
+    # the surface
+    method: str
+    raw_path: bytes
+    query_string: bytes
+    raw_headers: list[tuple[bytes, bytes]]
+    receive: Receive
+    in_force: InForce
+    clock: Clock
+    limits: EdgeLimits
+    request_id: str = ""
+    # admit
+    headers: Headers = field(default_factory=lambda: Headers({}))
+    target: Target | None = None
+    body: bytes = b""
+    deadline_s: float = 0.0
+    contract: Contract | None = None
+    # authenticate
+    caller: Caller | None = None
+    # negotiate
+    resource_name: str = ""
+    resource: Resource | None = None
+    action: Action | None = None
+    operation: Operation | None = None
+    client: Translation | None = None
+    fields: frozenset[str] | None = None
+    if_match: ETag | None = None
+    # authorize
+    decision: Decision | None = None
+    # steer
+    cell: Cell | None = None
+    side: Side | None = None
+    erp: ErpPath | None = None
+    translation: Translation | None = None
+    shape: Shape | None = None
+    # execute
+    result: Result | None = None
+    # render
+    response: Response | None = None
+
+
+def required(value: Any, what: str) -> Any:
+    """A value that an earlier stage must have filled."""
+    if value is None:
+        raise RuntimeError(f"no {what} yet: the stages are out of order")
+    return value
+
+
+def known_caller(x: Exchange) -> Caller:
+    """Who calls. Raises: NotAuthenticated: nobody was recognised."""
+    if x.caller is None:
+        raise NotAuthenticated("No caller.", reason="missing")
+    return x.caller

@@ -1,0 +1,69 @@
+"""Stage: the call to the ERP. Reads answer from the side in charge; writes are carried out there, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.core.contracts import Contract
+from gateway.dialects.filters import Unfilterable
+from gateway.errors import Invalid, Malformed
+from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, required
+from gateway.pipeline.listing import read_cursor, write_cursor
+from gateway.pipeline.negotiate import client_path
+from gateway.reads.authoritative import ErpSide, find, search
+from gateway.writes.direct import Outcome, write
+
+
+async def execute(x: Exchange) -> Exchange:
+    """Carry out the operation. Raises: what the ERP's answer means, in the caller's terms."""
+    operation: Operation = required(x.operation, "operation")
+    side = erp_side(x)
+    if operation.listing is not None:
+        return replace(x, result=await _list(x, side, operation.listing))
+    if not operation.writes:
+        found = await find(side, required(operation.key, "key"), x.deadline_s)
+        return replace(x, result=Result(found.document, etag=found.etag, key=operation.key))
+    return replace(x, result=_written(await _write(x, side, operation)))
+
+
+def erp_side(x: Exchange) -> ErpSide:
+    """The ERP in charge, as reads and writes need it."""
+    erp, cell = required(x.erp, "ERP"), required(x.cell, "cell")
+    return ErpSide(
+        erp.name,
+        erp.connector,
+        required(x.translation, "translation"),
+        required(x.shape, "shape"),
+        cell.plant,
+        required(x.side, "side"),
+        cell.term,
+    )
+
+
+async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
+    cell = required(x.cell, "cell")
+    place = read_cursor(listing.cursor, cell, side.side, listing) if listing.cursor else None
+    try:
+        page = await search(side, listing.filter, listing.order, listing.limit, place, x.deadline_s)
+    except Unfilterable as err:
+        field = client_path(required(x.client, "client dialect"), (err.field,))
+        raise Malformed(f"The list cannot look at {field!r} this way: {err.reason}.", field=field) from err
+    cursor = write_cursor(page.cursor, cell, side.side, listing) if page.cursor else None
+    return Result(documents=page.documents, cursor=cursor)
+
+
+async def _write(x: Exchange, side: ErpSide, operation: Operation) -> Outcome:
+    contract: Contract = required(x.contract, "contract")
+    try:
+        return await write(side, operation.verb, operation.key, operation.document, x.if_match, x.deadline_s)
+    except Invalid as err:
+        errors = [
+            {**e, "field": client_path(required(x.client, "client dialect"), tuple(e["path"]))}
+            for e in err.extra["errors"]
+        ]
+        shown = [{"field": e["field"], "reason": e["reason"]} for e in errors]
+        raise Invalid(err.detail, errors=shown, version=contract.version) from err
+
+
+def _written(outcome: Outcome) -> Result:
+    return Result(outcome.document, etag=outcome.etag, key=outcome.key)

@@ -1,0 +1,202 @@
+"""Stage: from the version's words to the canonical operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.core import etags
+from gateway.core.canonical import OBJECTS, Document
+from gateway.core.canonical.validate import Flaw, document_flaws, field_flaws
+from gateway.core.contracts import Action, Contract, Resource
+from gateway.core.waves import ENTERPRISE
+from gateway.dialects.compile import Mismatch, Translation
+from gateway.edge.json_strict import JsonLimits, loads
+from gateway.edge.paths import Target, document_key, key_and_action, plant_id
+from gateway.errors import EtagRequired, Invalid, Malformed, MethodNotAllowed, UnknownResource, UnsupportedMedia
+from gateway.pipeline.exchange import Exchange, Operation, required
+from gateway.pipeline.listing import listing, selected
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a version a path leads: a collection, a document, or an action on one."""
+
+    plant: str
+    name: str
+    resource: Resource
+    key: str | None
+    action: str | None
+
+
+async def negotiate(x: Exchange) -> Exchange:
+    """Read path, query and body as the version's contract says.
+
+    Raises: UnknownResource, MethodNotAllowed, UnsupportedMedia, Malformed, Invalid, EtagRequired.
+    """
+    contract = required(x.contract, "contract")
+    place = locate(contract, required(x.target, "target"))
+    verb, action = _verb(x.method, place)
+    object_ = action.object if action and action.object else place.resource.object
+    x = replace(x, resource_name=place.name, resource=place.resource, action=action)
+    client = _client(x, contract, object_, place.plant)
+    operation = Operation(place.plant, OBJECTS[object_], verb, place.key)
+    x = replace(x, client=client, operation=operation, fields=selected(x, client))
+    if verb == "list":
+        return replace(x, operation=replace(operation, listing=listing(x, contract, place.resource, client)))
+    _no_parameters(x)
+    if verb == "read":
+        return x
+    document = _document(x, place, action)
+    if_match = _if_match(x, place.resource, verb)
+    key = None if action and action.binds else place.key
+    return replace(x, if_match=if_match, operation=replace(operation, document=document, key=key))
+
+
+def locate(contract: Contract, target: Target) -> Place:
+    """Find the resource a path names. Raises: UnknownResource, Malformed."""
+    rest, raw = target.segments[2:], target.raw_segments[2:]
+    plant = ENTERPRISE
+    if rest and rest[0] == "plants":
+        if len(rest) < 3:  # noqa: PLR2004  # plants/<plant>/<resource>
+            raise UnknownResource(f"A path goes on with /plants/{{plant}}/{{resource}} in {contract.version}.")
+        plant, rest, raw = plant_id(rest[1]), rest[2:], raw[2:]
+    if not rest or len(rest) > 2:  # noqa: PLR2004  # <resource>/<key>
+        raise UnknownResource(f"There is nothing here in {contract.version}.")
+    name, action = _collection(rest[0])
+    resource = contract.resources.get(name)
+    if resource is None or (OBJECTS[resource.object].scope == "enterprise") != (plant == ENTERPRISE):
+        raise UnknownResource(f"There is no {name!r} here in {contract.version}.")
+    if len(rest) == 1:
+        return Place(plant, name, resource, None, action)
+    if action is not None:
+        raise UnknownResource("An action stands at the end of a path.")
+    key, action = key_and_action(raw[1])
+    return Place(plant, name, resource, document_key(key), action)
+
+
+def _collection(segment: str) -> tuple[str, str | None]:
+    name, colon, action = segment.partition(":")
+    return name, action if colon else None
+
+
+def _verb(method: str, place: Place) -> tuple[str, Action | None]:
+    if place.action is not None:
+        rule = place.resource.actions.get(place.action)
+        if rule is None or (rule.on == "collection") != (place.key is None):
+            raise UnknownResource(f"There is no action {place.action!r} here.")
+        if method != "POST":
+            raise MethodNotAllowed("An action is a POST.", allow=["POST"])
+        return rule.verb, rule
+    allowed = methods(place)
+    if method not in allowed:
+        raise MethodNotAllowed(f"{method} is not among the methods of this resource.", allow=sorted(allowed))
+    return allowed[method], None
+
+
+def methods(place: Place) -> dict[str, str]:
+    """The methods of a place, and the canonical verb of each."""
+    if place.action is not None:
+        return {"POST": place.action}
+    if place.key is None:
+        offered = {"GET": "list", "HEAD": "list", "POST": "create"}
+    else:
+        offered = {"GET": "read", "HEAD": "read", "PATCH": "change"}
+    return {method: verb for method, verb in offered.items() if verb in place.resource.verbs}
+
+
+def _client(x: Exchange, contract: Contract, object_: str, plant: str) -> Translation:
+    dialect = x.in_force.content.dialects[contract.dialect]
+    return required(dialect.of(object_, plant), f"{contract.dialect}/{object_}")  # type: ignore[no-any-return]
+
+
+def _no_parameters(x: Exchange) -> None:
+    unknown = [name for name in required(x.target, "target").query if name != "fields"]
+    if unknown:
+        raise Malformed(f"The parameter {unknown[0]!r} has no meaning here.", field=unknown[0])
+
+
+def _document(x: Exchange, place: Place, action: Action | None) -> Document | None:
+    operation, client = required(x.operation, "operation"), required(x.client, "client dialect")
+    if action is not None and not action.takes_document:
+        if x.body:
+            raise Malformed("This action takes no body.", field="body")
+        return None
+    native = _json(x, MERGE_PATCH if operation.verb == "change" else JSON)
+    try:
+        document: Document = client.decode_strict(native)
+    except Mismatch as err:
+        raise Invalid(
+            "The document does not fit this version.", errors=[_error(".".join(map(str, err.native)), err.reason)]
+        ) from err
+    if operation.verb == "change":
+        return _patch(x, client, document)
+    if operation.plant != ENTERPRISE:
+        document["plant"] = operation.plant
+    if action is not None and action.binds is not None:
+        document[action.binds] = place.key
+    _sound(client, document_flaws(operation.spec.name, document))
+    return document
+
+
+def _patch(x: Exchange, client: Translation, patch: Document) -> Document:
+    changeable = required(x.resource, "resource").changeable
+    fixed = [name for name in patch if name not in changeable]
+    if not patch:
+        raise Invalid("The patch changes nothing.", errors=[])
+    if fixed:
+        _sound(client, [Flaw((name,), "the field cannot be changed") for name in fixed])
+    _sound(client, field_flaws(required(x.operation, "operation").spec.name, patch))
+    return patch
+
+
+def _sound(client: Translation, flaws: list[Flaw]) -> None:
+    if flaws:
+        errors = [_error(client_path(client, flaw.path), flaw.reason) for flaw in flaws]
+        raise Invalid("The document breaks the contract.", errors=errors)
+
+
+def _error(field: str, reason: str) -> dict[str, str]:
+    return {"field": field, "reason": reason}
+
+
+def client_path(client: Translation, path: tuple[str | int, ...]) -> str:
+    """A canonical path in the client's own words, as far as its dialect has them."""
+    level: Any = client.plan.level
+    words: list[str] = []
+    for step in path:
+        entry = level.entry(step) if level is not None and isinstance(step, str) else None
+        words.append(".".join(entry.native[0]) if entry else str(step))
+        if entry is not None:
+            level = entry.rows
+    return ".".join(words)
+
+
+def _json(x: Exchange, media: str) -> Any:
+    given = (x.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    if given != media:
+        raise UnsupportedMedia(f"This operation takes {media}, not {given or 'a body without a type'}.", accept=media)
+    if x.headers.get("content-encoding") not in (None, "identity"):
+        raise UnsupportedMedia("A coded body is not taken.", accept="identity")
+    if not x.body:
+        raise Malformed("The body is empty.", field="body")
+    limits = required(x.contract, "contract").limits
+    value = loads(x.body, JsonLimits(max_bytes=limits.body_bytes))
+    if not isinstance(value, dict):
+        raise Malformed("The body is no JSON object.", field="body")
+    return value
+
+
+def _if_match(x: Exchange, resource: Resource, verb: str) -> etags.ETag | None:
+    text = x.headers.get("if-match")
+    if text is None:
+        if verb == "change" and resource.if_match == "required":
+            raise EtagRequired("A change needs If-Match with the ETag of the document that was read.")
+        return None
+    found = etags.parse(text)
+    if found is None:
+        raise Malformed("If-Match holds no ETag of this API.", field="If-Match")
+    return found

@@ -1,0 +1,95 @@
+"""Stage: back into the client's words, with masks applied, and headers that say how the answer was made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from gateway.core.canonical import Document
+from gateway.core.contracts import lifecycle_headers
+from gateway.core.waves import ENTERPRISE
+from gateway.dialects.compile import Mismatch, Translation
+from gateway.edge.json_strict import dumps
+from gateway.errors import DialectBroken
+from gateway.pipeline.exchange import Exchange, Operation, Response, Result, required
+
+CREATED, OK, NO_CONTENT = 201, 200, 204
+
+
+async def render(x: Exchange) -> Exchange:
+    """Write the response. Raises: DialectBroken: the version cannot say what the ERP answered."""
+    result: Result = required(x.result, "result")
+    operation: Operation = required(x.operation, "operation")
+    if result.documents is not None:
+        rows = [_shown(x, document) for document in result.documents]
+        response = _response(x, OK, dumps({"items": rows, "next": result.cursor}), _next(x, result.cursor))
+    elif result.document is None:
+        response = _response(x, CREATED if result.key and operation.key is None else NO_CONTENT, b"", _place(x, result))
+    else:
+        created = operation.writes and operation.key is None
+        response = _response(x, CREATED if created else OK, dumps(_shown(x, result.document)), _place(x, result))
+    return replace(x, response=response)
+
+
+def _shown(x: Exchange, document: Document) -> dict[str, Any]:
+    client: Translation = required(x.client, "client dialect")
+    mask = required(x.decision, "decision").obligations.mask
+    try:
+        native = client.encode(masked(document, mask) if mask else document)
+    except Mismatch as err:
+        field = ".".join(map(str, err.native))
+        raise DialectBroken(f"This version cannot show {field}: {err.reason}.", field=field) from err
+    return native if x.fields is None else {k: v for k, v in native.items() if k in x.fields}
+
+
+def masked(document: Document, mask: list[str]) -> Document:
+    """The document without the fields that a mask names, such as `lines[].price`."""
+    made = dict(document)
+    for path in mask:
+        list_name, is_row, field = path.partition("[].")
+        if not is_row:
+            made.pop(path, None)
+        elif made.get(list_name) is not None:
+            made[list_name] = [{k: v for k, v in row.items() if k != field} for row in made[list_name]]
+    return made
+
+
+def _response(x: Exchange, status: int, body: bytes, more: list[tuple[str, str]]) -> Response:
+    media = [("content-type", "application/json")] if body else []
+    return Response(status, (*media, *more, *route_headers(x)), body)
+
+
+def _place(x: Exchange, result: Result) -> list[tuple[str, str]]:
+    headers = [("etag", str(result.etag))] if result.etag else []
+    operation: Operation = required(x.operation, "operation")
+    if operation.writes and operation.key is None and result.key:
+        headers.append(("location", _location(x, operation, result.key)))
+    return headers
+
+
+def _location(x: Exchange, operation: Operation, key: str) -> str:
+    contract = required(x.contract, "contract")
+    named = [name for name, rule in contract.resources.items() if rule.object == operation.spec.name]
+    name = x.resource_name if x.resource_name in named or not named else named[0]
+    plant = f"/plants/{quote(operation.plant, safe='')}" if operation.plant != ENTERPRISE else ""
+    return f"/api/{contract.version}{plant}/{name}/{quote(key, safe='')}"
+
+
+def _next(x: Exchange, cursor: str | None) -> list[tuple[str, str]]:
+    if cursor is None:
+        return []
+    target = required(x.target, "target")
+    kept = [(name, value) for name, values in target.query.items() if name != "cursor" for value in values]
+    query = "&".join(f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in [*kept, ("cursor", cursor)])
+    return [("link", f'<{x.raw_path.decode("ascii")}?{query}>; rel="next"')]
+
+
+def route_headers(x: Exchange) -> list[tuple[str, str]]:
+    """What a client may know of how its answer was made."""
+    headers = [("x-request-id", x.request_id), ("cache-control", "no-store")]
+    if x.contract is not None:
+        headers += lifecycle_headers(x.contract, x.in_force.public_url).items()
+    if x.cell is not None:
+        headers.append(("x-route", f"{x.side or 'none'}; epoch={x.cell.epoch}; phase={x.cell.phase}"))
+    return headers

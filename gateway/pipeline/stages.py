@@ -1,0 +1,49 @@
+"""The life of a request, top to bottom. Nothing runs that is not here.
+
+`recall` (an Idempotency-Key known from before) joins between authorize and steer when the journal arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+
+from gateway.pipeline.admit import admit
+from gateway.pipeline.authenticate import authenticate
+from gateway.pipeline.authorize import authorize
+from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.execute import execute
+from gateway.pipeline.negotiate import negotiate
+from gateway.pipeline.render import render
+from gateway.pipeline.steer import steer
+
+Stage = Callable[[Exchange], Awaitable[Exchange]]
+
+STAGES: tuple[Stage, ...] = (
+    admit,  # size, deadline, request id, contract; the wave snapshot is pinned in the exchange
+    authenticate,  # who calls
+    negotiate,  # version -> canonical operation
+    authorize,  # Rego sees the canonical operation. No answer is a no
+    steer,  # pinned snapshot + cell -> side and ERP
+    execute,  # the call to the ERP
+    render,  # canonical -> version; masks, ETag, Deprecation, Sunset, Link
+)
+Times = list[tuple[str, float]]
+
+
+async def run(x: Exchange, times: Times) -> tuple[Exchange, Exception | None]:
+    """Run the stages until one raises.
+
+    Gives: the exchange as far as it came, and the error that stopped it; `times` collects seconds per stage.
+    """
+    began = perf_counter()
+    for stage in STAGES:
+        try:
+            x = await stage(x)
+        except Exception as err:  # the surface renders every error, known or not
+            times.append((stage.__name__, perf_counter() - began))
+            return x, err
+        ended = perf_counter()
+        times.append((stage.__name__, ended - began))
+        began = ended
+    return x, None

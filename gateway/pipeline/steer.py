@@ -1,0 +1,56 @@
+"""Stage: which ERP? A lookup in the pinned table, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.core.phases import PHASES
+from gateway.core.waves import Cell, WaveTable
+from gateway.errors import ErpRefused, MixedCells, NotYet, StaleEtag, UnroutedPlant
+from gateway.pipeline.authorize import plants_of
+from gateway.pipeline.exchange import ErpPath, Exchange, Operation, required
+
+
+async def steer(x: Exchange) -> Exchange:
+    """Find the cell, its side and the ERP behind it.
+
+    Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, ErpRefused: the ERP has no such object.
+    """
+    operation: Operation = required(x.operation, "operation")
+    cell = cell_of(x.in_force.table, operation.plant, operation.spec.domain)
+    phase = PHASES[cell.phase]
+    side = phase.authoritative
+    if not phase.carries_traffic or side is None:
+        raise NotYet(
+            f"The cell ({cell.plant}, {cell.domain}) is in phase {cell.phase}, which carries no traffic yet.",
+            phase=cell.phase,
+        )
+    _one_side(x.in_force.table, operation, cell)
+    if x.if_match is not None and (x.if_match.side, x.if_match.term) != (side, cell.term):
+        raise StaleEtag("The document has moved to the other ERP since it was read: read it again.")
+    erp: ErpPath = x.in_force.erps[required(cell.erp(side), "ERP")]
+    found = erp.of(operation.spec.name, operation.plant)
+    if found is None:
+        raise ErpRefused(f"The ERP behind plant {cell.plant} has no {operation.spec.name}.", reason="unsupported")
+    return replace(x, cell=cell, side=side, erp=erp, translation=found[0], shape=found[1])
+
+
+def cell_of(table: WaveTable, plant: str, domain: str) -> Cell:
+    """The cell of a plant and domain. Raises: UnroutedPlant."""
+    cell = table.cell(plant, domain)
+    if cell is None:
+        raise UnroutedPlant(f"No cell covers plant {plant!r} in domain {domain!r}.", plant=plant, domain=domain)
+    return cell
+
+
+def _one_side(table: WaveTable, operation: Operation, cell: Cell) -> None:
+    """A document is written to one ERP as a whole; its lines may not belong to another one."""
+    mine = PHASES[cell.phase].authoritative
+    for plant in sorted(plants_of(operation) - {operation.plant}):
+        other = cell_of(table, plant, operation.spec.domain)
+        side = PHASES[other.phase].authoritative
+        if mine is None or side is None or other.erp(side) != cell.erp(mine):
+            raise MixedCells(
+                f"Lines for {plant} belong to another ERP than {cell.plant}: send one document for each.",
+                plants=[cell.plant, plant],
+            )

@@ -1,0 +1,125 @@
+"""From an error to what the caller gets: RFC 9457 problem+json. One table, walked by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from gateway import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How an error class is told: status, and what each person does about it. The text makes the documentation page."""
+
+    status: int
+    caller: str
+    operator: str
+
+
+PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
+    {
+        errors.Malformed: Problem(400, "Mend the request at `field`.", "Nothing."),
+        errors.TooLarge: Problem(413, "Send less than `limit_bytes`.", "Raise limits.body_bytes of the contract."),
+        errors.UriTooLong: Problem(414, "Shorten the URL.", "Nothing."),
+        errors.HeadersTooLarge: Problem(431, "Send fewer or shorter headers.", "Nothing."),
+        errors.UnsupportedMedia: Problem(415, "Send the type in `accept`.", "Nothing."),
+        errors.MethodNotAllowed: Problem(405, "Use a method of `Allow`.", "Nothing."),
+        errors.ExpectationFailed: Problem(417, "Send no Expect but 100-continue.", "Nothing."),
+        errors.NotAuthenticated: Problem(401, "Get a valid token or key; `reason` says what is wrong.", "Look at the issuer's keys and clocks."),
+        errors.Denied: Problem(403, "Ask the security team; `reasons` are the policy's.", "Look the decision up by request id."),
+        errors.UnroutedPlant: Problem(404, "Check plant and resource.", "Declare a cell in routes/waves.yaml and apply."),
+        errors.UnknownVersion: Problem(404, "Use one of `versions`.", "Nothing."),
+        errors.UnknownResource: Problem(404, "Check the path against the version's documentation.", "Nothing."),
+        errors.NoSuchDocument: Problem(404, "Check the key.", "Nothing."),
+        errors.VersionGone: Problem(410, "Move to `successor`.", "Nothing; the contract says so."),
+        errors.Invalid: Problem(422, "Mend the fields in `errors`.", "Nothing."),
+        errors.MixedCells: Problem(422, "Send one document per plant.", "Move the plants in one flip group."),
+        errors.ErpRefused: Problem(422, "Read `erp_message`: the ERP's own reason.", "Nothing, or the ERP's customising."),
+        errors.Conflict: Problem(409, "Read the document again, then try again.", "Nothing."),
+        errors.StaleEtag: Problem(412, "Read the document again and repeat the change on it.", "Nothing."),
+        errors.EtagRequired: Problem(428, "Send If-Match.", "Nothing."),
+        errors.PolicyUnavailable: Problem(503, "Try again later.", "See /readyz: the policy engine does not run."),
+        errors.KeysUnavailable: Problem(503, "Try again later.", "The issuer's keys cannot be fetched for too long."),
+        errors.ErpDown: Problem(503, "Try again after `Retry-After`; nothing happened.", "Look at the ERP and the network to it."),
+        errors.ErpTimeout: Problem(504, "Try again; it was a read.", "Look at the ERP's load."),
+        errors.ErpBusy: Problem(503, "Try again after `Retry-After`; nothing happened.", "Look at the ERP's load and limits."),
+        errors.Overloaded: Problem(429, "Slow down; try again after `Retry-After`.", "Raise the rate class or the ERP's limits."),
+        errors.NotYet: Problem(503, "Try again later.", "The phase is named in this release and carries no traffic."),
+        errors.Draining: Problem(503, "Try again; another instance answers.", "Nothing; the instance shuts down."),
+        errors.OutcomeUnknown: Problem(504, "Look whether the document is there before you send it again.", "Look in the ERP."),
+        errors.DialectBroken: Problem(502, "Report `field`.", "Run `changeover drift`: the ERP says something new."),
+        errors.ErpAnswerBroken: Problem(502, "Report the request id.", "Look at the ERP's log."),
+    }
+)  # fmt: skip
+INTERNAL = Problem(500, "Report the request id.", "Look at the log line of the request id: it is our fault.")
+_BUSY_BY_CALLER = "rate_class"
+_HEADERS_ONLY = ("allow", "retry_after_s")
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The row of an error, or of the nearest class above it that has one."""
+    for cls in type(error).__mro__:
+        if cls in PROBLEMS:
+            return PROBLEMS[cls]
+    return INTERNAL
+
+
+def title_of(error: type[BaseException]) -> str:
+    """The first sentence of the class's docstring: what kind of problem it is."""
+    return (error.__doc__ or "").split(". ")[0].split("\n")[0].strip().rstrip(".")
+
+
+def rendered(error: Exception, request_id: str, base_url: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers and body for an error. An error nobody knows tells nothing of itself."""
+    if not isinstance(error, errors.GatewayError):
+        error = _Internal("Something went wrong in the gateway.")
+    row = problem_of(error)
+    status = row.status
+    if isinstance(error, errors.Overloaded) and _BUSY_BY_CALLER not in error.extra:
+        status = 503
+    code = str(error.extra.get("code", error.code))
+    body: dict[str, Any] = {
+        "type": f"{base_url}/problems/{error.code}",
+        "title": title_of(type(error)),
+        "status": status,
+        "detail": error.detail,
+        "instance": f"urn:request:{request_id}",
+        "code": code,
+    }
+    body |= {k: v for k, v in error.extra.items() if k not in (*_HEADERS_ONLY, "code", *body)}
+    if isinstance(error, errors.Unavailable):
+        body["retryable"] = True
+    if isinstance(error, errors.Doubtful):
+        body["in_doubt"] = True
+    return status, [("content-type", "application/problem+json"), *_headers(error)], orjson.dumps(body, default=str)
+
+
+class _Internal(errors.Broken):
+    """The gateway failed."""
+
+    code = "internal"
+
+
+def _headers(error: errors.GatewayError) -> list[tuple[str, str]]:
+    headers = []
+    if isinstance(error, errors.NotAuthenticated):
+        reason = str(error.extra.get("reason", ""))
+        detail = "" if reason == "missing" else ', error="invalid_token"'
+        headers.append(("www-authenticate", f'Bearer realm="changeover"{detail}'))
+    if isinstance(error, errors.MethodNotAllowed):
+        headers.append(("allow", ", ".join(error.extra.get("allow", ()))))
+    wait = error.extra.get("retry_after_s")
+    if wait is not None:
+        headers.append(("retry-after", str(max(1, round(float(wait))))))
+    return headers
+
+
+def codes() -> Mapping[str, type[errors.GatewayError]]:
+    """Every problem code that can be told, and its class."""
+    every: tuple[type[errors.GatewayError], ...] = (*PROBLEMS, _Internal)
+    return {cls.code: cls for cls in every}

@@ -1,0 +1,148 @@
+"""Reads: the ERP in charge answers, in canonical form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.connectors.port import Connector
+from gateway.core.canonical import Document
+from gateway.core.etags import ETag, content_hash
+from gateway.core.filters import Compare, Filter, both
+from gateway.core.phases import Side
+from gateway.core.waves import ENTERPRISE
+from gateway.dialects.compile import Mismatch, Translation
+from gateway.dialects.filters import Unfilterable, to_native
+from gateway.errors import (
+    Conflict,
+    DialectBroken,
+    ErpAnswerBroken,
+    ErpBusy,
+    ErpRefused,
+    EtagRequired,
+    GatewayError,
+    NoSuchDocument,
+    StaleEtag,
+)
+from gateway.protocols.port import ErpRefusal, NativeKey, Query, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class ErpSide:
+    """One side of a cell: its ERP, the dialect there, and what ETags say of it."""
+
+    name: str
+    connector: Connector
+    translation: Translation
+    shape: Shape
+    plant: str
+    side: Side
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A document as the ERP has it now. `native_etag` is the ERP's own lock, None where it has none."""
+
+    document: Document
+    etag: ETag
+    native_etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """Some documents, and the ERP's place where the next ones are."""
+
+    documents: tuple[Document, ...]
+    cursor: str | None
+
+
+async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
+    """One document by its key. Raises: NoSuchDocument, or what the ERP's refusal means."""
+    native_key = key_of(side, key)
+    try:
+        answer = await side.connector.read(side.shape, native_key, deadline_s)
+    except ErpRefusal as refusal:
+        raise meaning(side, refusal) from refusal
+    if answer.document is None:
+        raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
+    document = decoded(side, answer.document)
+    if document.get("plant", side.plant) != side.plant and side.plant != ENTERPRISE:
+        # A key of another plant: this cell has no such document, and says so in the same words as for a missing one.
+        raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
+    return Found(document, shown_etag(side, document, answer.etag), answer.etag)
+
+
+async def search(  # noqa: PLR0917  # all of a query
+    side: ErpSide, where: Filter, order: tuple[str, ...], limit: int, place: str | None, deadline_s: float
+) -> FoundPage:
+    """A page of the cell's documents. Raises: Unfilterable, or what the ERP's refusal means."""
+    plan = side.translation.plan
+    native = to_native(plan, both(*_own_plant(side), where))
+    query = Query(native, tuple(_native_order(side, name) for name in order), limit, place)
+    try:
+        page = await side.connector.search(side.shape, query, deadline_s)
+    except ErpRefusal as refusal:
+        raise meaning(side, refusal) from refusal
+    return FoundPage(tuple(decoded(side, row) for row in page.documents), page.cursor)
+
+
+def _own_plant(side: ErpSide) -> tuple[Filter, ...]:
+    """Lists show the cell's plant only; the condition is the gateway's, whatever the caller filters on."""
+    plan = side.translation.plan
+    if side.plant == ENTERPRISE or plan.level.entry("plant") is None:
+        return ()
+    return (Compare("plant", "eq", side.plant),)
+
+
+def _native_order(side: ErpSide, name: str) -> str:
+    field, _, direction = name.partition(" ")
+    entry = side.translation.plan.level.entry(field)
+    if entry is None or entry.codec is None or not (entry.codec.ordered or len(entry.native) == 1):
+        raise Unfilterable(field, "the field has no order")
+    return "/".join(entry.native[0]) + (" desc" if direction else "")
+
+
+def key_of(side: ErpSide, key: str) -> NativeKey:
+    """The ERP's key fields for a canonical key. Raises: NoSuchDocument: no document there can have this key."""
+    spec = side.translation.plan.spec
+    try:
+        return side.translation.encode_key({spec.key: key, "plant": side.plant})
+    except Mismatch as err:
+        raise NoSuchDocument(f"There is no {spec.name} {key!r}.") from err
+
+
+def decoded(side: ErpSide, native: dict[str, object]) -> Document:
+    """The canonical form of what the ERP sent. Raises: DialectBroken."""
+    try:
+        return side.translation.decode(native)
+    except Mismatch as err:
+        field = ".".join(map(str, err.native))
+        raise DialectBroken(
+            f"{side.name} sent {field} in a way its dialect does not know: {err.reason}.", field=field
+        ) from err
+
+
+def shown_etag(side: ErpSide, document: Document, native: str | None) -> ETag:
+    """The ETag a client sees."""
+    if native is not None:
+        return ETag(side.side, side.term, native=native)
+    return ETag(side.side, side.term, content=content_hash(document))
+
+
+def meaning(side: ErpSide, refusal: ErpRefusal) -> GatewayError:
+    """What an ERP's refusal means to the caller; the ERP's own words and field stay."""
+    words = {"erp": side.name, "erp_message": refusal.message, "erp_code": refusal.code, "field": refusal.field}
+    match refusal.kind:
+        case "not-found":
+            return NoSuchDocument(f"There is no such {side.translation.plan.spec.name}.")
+        case "conflict" | "locked":
+            return Conflict(refusal.message or "The document is locked.", **words)
+        case "stale":
+            return StaleEtag("The document changed since it was read.", **words)
+        case "etag-required":
+            return EtagRequired("The ERP wants to know which version of the document is changed.", **words)
+        case "busy":
+            return ErpBusy(f"{side.name} asks to come back later.", erp=side.name, retry_after_s=refusal.retry_after_s)
+        case "session" | "denied":
+            return ErpAnswerBroken(f"{side.name} refuses the gateway's own account.", **words)
+    return ErpRefused(refusal.message, **words)

@@ -1,0 +1,48 @@
+"""Every knob, once. Read in `app`, `cli` and the demo; everything else is handed what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of one gateway, from the environment (`CHANGEOVER_...`) or a `.env` file."""
+
+    model_config = SettingsConfigDict(env_prefix="CHANGEOVER_", env_file=".env", extra="ignore", frozen=True)
+
+    content: Path | None = Field(
+        None, description="folder with routes/, translators/ and policies/; default: the reference deployment"
+    )
+    database_url: str = Field(
+        "sqlite:///changeover.db", description="SQLite for one gateway, postgresql://... for several"
+    )
+    host: str = Field("127.0.0.1", description="address of both ports; 0.0.0.0 only behind a load balancer")
+    port: int = Field(8080, ge=0, le=65535, description="data port: APIs, their documentation, problem pages")
+    admin_port: int = Field(8081, ge=0, le=65535, description="admin port: health, metrics; never open to clients")
+    public_url: str = Field("", description="URL prefix in links and problem types; default: relative")
+    hosts: list[str] | None = Field(
+        None, description="Host names the data port answers to; default: any well-formed one"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level that is written")
+    follow_s: float = Field(
+        0.5, gt=0, le=60, description="seconds between looks at the store for another table or content"
+    )
+    drain_s: float = Field(25.0, ge=0, le=600, description="seconds that running requests get after SIGTERM")
+    policy_engine: Literal["embedded", "opa"] = Field(
+        "embedded", description="regorus in the process, or an OPA server"
+    )
+    opa_url: str = Field("http://127.0.0.1:8181", description="the OPA server, for policy_engine=opa")
+    opa_timeout_s: float = Field(0.25, gt=0, le=10, description="time the OPA server has for one decision")
+    max_header_bytes: int = Field(32_768, ge=1024, description="header section of a request; larger is 431")
+    max_connections_per_ip: int | None = Field(512, description="open connections of one address; null: no limit")
+    header_timeout_s: float = Field(5.0, gt=0, description="time for a complete header section")
+    keep_alive_s: float = Field(
+        65.0, gt=0, description="idle time of a client's connection; over a load balancer's own"
+    )
+    environment: Literal["development", "production"] = Field(
+        "development", description="production refuses unsafe settings"
+    )

@@ -1,0 +1,46 @@
+"""Everything one simulated ERP is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.sim.erps.declare import Face
+from gateway.sim.erps.ledger import Clock
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ErpConfig:
+    """Settings of one ERP.
+
+    With neither `users` nor `clients` nobody is asked to log on. `dedup_window_s` above 0 makes creates with a
+    `Repeatability-Request-ID` (or `RequestID`) idempotent for that long; 0 is what most ERPs do: nothing.
+    """
+
+    face: Face = "legacy"
+    name: str = ""
+    seed: int = 1
+    clock: Clock = wall_clock
+    sap_client: str = "100"
+    users: dict[str, str] = field(default_factory=dict)  # user -> password (Basic)
+    clients: dict[str, str] = field(default_factory=dict)  # client id -> secret (OAuth client credentials)
+    token_lifetime_s: int = 3600
+    csrf: bool = True
+    session_lifetime_s: int = 1800
+    require_if_match: bool = True
+    page_size: int = 100
+    orders: int = 12
+    purchases: int = 6
+    dedup_window_s: int = 0
+    throttle_requests: int = 0  # 0: no throttle
+    throttle_window_s: int = 300
+    default_company: str = "demf"
+    faults: tuple[dict[str, object], ...] = ()
+
+    @property
+    def erp(self) -> str:
+        return self.name or self.face

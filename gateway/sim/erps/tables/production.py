@@ -1,0 +1,211 @@
+# ruff: noqa: E501 - a declaration is read by its columns
+"""Production orders, their operations and components, and confirmations.
+
+Columns: engine field, kind, legacy name (OData V2), cloud name (OData V4, `=` the same), D365 name, traits.
+Traits: key, req(uired), ro (the ERP sets it), fixed (create only), early (not after release), index, etag, engine (kept, not
+served), and the value checks plant, item, supplier, unit, location, company, positive, nonneg.
+"""
+
+from gateway.sim.erps.declare import (
+    DATE,
+    FLAG,
+    INSTANT,
+    ITEM,
+    QTY,
+    TIME,
+    WHOLE,
+    Action,
+    Column,
+    Property,
+    Table,
+    text,
+)
+
+# fmt: off
+ORDER: tuple[Column, ...] = (
+    ("company",            text(4),  "-",                         "-",                         "dataAreaId",                 "key company fixed"),
+    ("order",              text(12), "ManufacturingOrder",        "ProductionOrder",           "ProductionOrderNumber",      "key fixed"),
+    ("category",           text(2),  "ManufacturingOrderCategory", "-",                        "-",                          "ro"),
+    ("order_type",         text(4),  "ManufacturingOrderType",    "ProductionOrderType",       "ProductionPoolId",           "fixed"),
+    ("text",               text(40), "ManufacturingOrderText",    "ProductionOrderText",       "ProductionOrderName",        ""),
+    ("plant",              text(4),  "ProductionPlant",           "=",                         "ProductionSiteId",           "req plant fixed index"),
+    ("planning_plant",     text(4),  "MRPPlant",                  "PlanningPlant",             "-",                          "plant fixed"),
+    ("mrp_area",           text(10), "MRPArea",                   "=",                         "-",                          ""),
+    ("item",               ITEM,     "Material",                  "Product",                   "ItemNumber",                 "req item fixed index"),
+    ("qty",                QTY,      "TotalQuantity",             "OrderPlannedTotalQty",      "ScheduledQuantity",          "req positive early"),
+    ("unit",               text(3),  "ProductionUnit",            "=",                         "ProductionUnitSymbol",       "unit fixed"),
+    ("unit_iso",           text(3),  "ProductionUnitISOCode",     "=",                         "-",                          "ro"),
+    ("planned_start",      DATE,     "MfgOrderPlannedStartDate",  "OrderPlannedStartDate",     "-",                          ""),
+    ("planned_start_time", TIME,     "MfgOrderPlannedStartTime",  "OrderPlannedStartTime",     "-",                          ""),
+    ("planned_end",        DATE,     "MfgOrderPlannedEndDate",    "OrderPlannedEndDate",       "-",                          ""),
+    ("planned_end_time",   TIME,     "MfgOrderPlannedEndTime",    "OrderPlannedEndTime",       "-",                          ""),
+    ("sched_start",        DATE,     "MfgOrderScheduledStartDate", "OrderScheduledStartDate",  "-",                          "ro"),
+    ("sched_start_time",   TIME,     "MfgOrderScheduledStartTime", "OrderScheduledStartTime",  "-",                          "ro"),
+    ("sched_end",          DATE,     "MfgOrderScheduledEndDate",  "OrderScheduledEndDate",     "-",                          "ro"),
+    ("sched_end_time",     TIME,     "MfgOrderScheduledEndTime",  "OrderScheduledEndTime",     "-",                          "ro"),
+    ("actual_start",       DATE,     "MfgOrderActualStartDate",   "OrderActualStartDate",      "-",                          "ro"),
+    ("actual_start_time",  TIME,     "MfgOrderActualStartTime",   "OrderActualStartTime",      "-",                          "ro"),
+    ("actual_end",         DATE,     "MfgOrderActualEndDate",     "OrderActualEndDate",        "-",                          "ro"),
+    ("actual_release",     DATE,     "MfgOrderActualReleaseDate", "OrderActualReleaseDate",    "-",                          "ro"),
+    ("created_on",         DATE,     "MfgOrderCreationDate",      "CreationDate",              "-",                          "ro"),
+    ("created_at",         TIME,     "MfgOrderCreationTime",      "CreationTime",              "-",                          "ro"),
+    ("scheduling_type",    text(1),  "BasicSchedulingType",       "=",                         "-",                          ""),
+    ("importance",         text(1),  "ManufacturingOrderImportance", "ProductionOrderImportance", "-",                       ""),
+    ("mrp_controller",     text(3),  "MRPController",             "=",                         "-",                          ""),
+    ("supervisor",         text(3),  "ProductionSupervisor",      "=",                         "-",                          ""),
+    ("version",            text(4),  "ProductionVersion",         "=",                         "SourceRouteId",              "early"),
+    ("location",           text(4),  "StorageLocation",           "=",                         "ProductionWarehouseId",      "location"),
+    ("recipient",          text(12), "GoodsRecipientName",        "=",                         "-",                          ""),
+    ("unloading_point",    text(25), "UnloadingPointName",        "=",                         "-",                          ""),
+    ("gr_days",            QTY,      "MaterialGoodsReceiptDuration", "=",                      "-",                          "nonneg"),
+    ("sales_order",        text(10), "SalesOrder",                "=",                         "DemandSalesOrderNumber",     ""),
+    ("sales_item",         text(6),  "SalesOrderItem",            "=",                         "-",                          ""),
+    ("planned_order",      text(10), "PlannedOrder",              "=",                         "SourcePlannedOrderNumber",   "fixed"),
+    ("wbs",                text(24), "WBSElement",                "WBSElementExternalID",      "-",                          ""),
+    ("company_code",       text(4),  "CompanyCode",               "=",                         "-",                          "ro"),
+    ("business_area",      text(4),  "BusinessArea",              "=",                         "-",                          ""),
+    ("cost_center",        text(10), "CostCenter",                "ResponsibleCostCenter",     "-",                          ""),
+    ("profit_center",      text(10), "ProfitCenter",              "=",                         "-",                          ""),
+    ("planned_scrap",      QTY,      "MfgOrderPlannedScrapQty",   "OrderPlannedScrapQty",      "-",                          "nonneg early"),
+    ("yield_qty",          QTY,      "MfgOrderConfirmedYieldQty", "OrderConfirmedYieldQty",    "-",                          "ro"),
+    ("scrap_qty",          QTY,      "MfgOrderConfirmedScrapQty", "OrderConfirmedScrapQty",    "-",                          "ro"),
+    ("delivered",          QTY,      "ActualDeliveredQuantity",   "OrderActualDeliveredQty",   "-",                          "ro engine"),
+    ("is_created",         FLAG,     "OrderIsCreated",            "=",                         "-",                          "ro"),
+    ("is_released",        FLAG,     "OrderIsReleased",           "=",                         "-",                          "ro engine"),
+    ("is_printed",         FLAG,     "OrderIsPrinted",            "=",                         "-",                          "ro"),
+    ("is_part_confirmed",  FLAG,     "OrderIsPartiallyConfirmed", "=",                         "-",                          "ro"),
+    ("is_confirmed",       FLAG,     "OrderIsConfirmed",          "=",                         "-",                          "ro"),
+    ("is_part_delivered",  FLAG,     "OrderIsPartiallyDelivered", "=",                         "-",                          "ro"),
+    ("is_delivered",       FLAG,     "OrderIsDelivered",          "=",                         "-",                          "ro"),
+    ("is_completed",       FLAG,     "OrderIsTechnicallyCompleted", "=",                       "-",                          "ro engine"),
+    ("is_closed",          FLAG,     "OrderIsClosed",             "=",                         "-",                          "ro engine"),
+    ("is_deleted",         FLAG,     "OrderIsDeleted",            "=",                         "-",                          "ro"),
+    ("is_locked",          FLAG,     "OrderIsLocked",             "=",                         "-",                          "ro engine"),
+    ("is_scheduled",       FLAG,     "OrderIsScheduled",          "=",                         "-",                          "ro"),
+    ("long_text",          text(1333), "OrderLongText",           "=",                         "-",                          ""),
+    ("reference",          text(40), "ZZExternalReference",       "YY1_ExternalReference_ORD", "ExternalReference",          "index"),
+    ("changed_at",         INSTANT,  "LastChangeDateTime",        "=",                         "ModifiedDateTime",           "ro etag"),
+    ("changed_by",         text(12), "LastChangedByUser",         "=",                         "-",                          "ro"),
+    ("status",             text(20), "-",                         "-",                         "ProductionOrderStatus",      "ro"),
+    ("due_at",             INSTANT,  "-",                         "-",                         "DeliveryDate",               ""),
+    ("start_at",           INSTANT,  "-",                         "-",                         "ScheduledStartDate",         ""),
+    ("end_at",             INSTANT,  "-",                         "-",                         "ScheduledEndDate",           ""),
+    ("released_at",        INSTANT,  "-",                         "-",                         "ReleasedDate",               "ro"),
+    ("started_at",         INSTANT,  "-",                         "-",                         "StartedDate",                "ro"),
+    ("finished_at",        INSTANT,  "-",                         "-",                         "ReportedAsFinishedDate",     "ro"),
+    ("ended_at",           INSTANT,  "-",                         "-",                         "EndedDate",                  "ro"),
+    ("started_qty",        QTY,      "-",                         "-",                         "StartedQuantity",            "ro"),
+    ("remaining",          QTY,      "-",                         "-",                         "RemainingReportAsFinishedQuantity", "ro"),
+)
+
+OPERATION: tuple[Column, ...] = (
+    ("company",       text(4),  "-",                             "-",                             "dataAreaId",               "key fixed"),
+    ("order",         text(12), "ManufacturingOrder",            "ProductionOrder",               "ProductionOrderNumber",    "key fixed index"),
+    ("sequence",      text(6),  "ManufacturingOrderSequence",    "ProductionOrderSequence",       "-",                        "key fixed"),
+    ("operation",     text(4),  "ManufacturingOrderOperation",   "ProductionOrderOperation",      "-",                        "key fixed"),
+    ("operation_no",  WHOLE,    "-",                             "-",                             "OperationNumber",          "key fixed"),
+    ("op_text",       text(40), "MfgOrderOperationText",         "OperationText",                 "OperationName",            ""),
+    ("control_key",   text(4),  "OperationControlProfile",       "=",                             "-",                        ""),
+    ("work_center",   text(8),  "WorkCenter",                    "=",                             "OperationsResourceId",     ""),
+    ("plant",         text(4),  "ProductionPlant",               "Plant",                         "-",                        "ro"),
+    ("group",         text(10), "ConfirmationGroup",             "MfgOrderConfirmationGroup",     "-",                        "ro index engine"),
+    ("qty",           QTY,      "OpPlannedTotalQuantity",        "=",                             "ProcessQuantity",          "ro"),
+    ("unit",          text(3),  "OperationUnit",                 "=",                             "-",                        "ro"),
+    ("setup_min",     QTY,      "WorkCenterStandardWorkQty1",    "StandardWorkQuantity1",         "SetupTime",                "nonneg"),
+    ("run_min",       QTY,      "WorkCenterStandardWorkQty2",    "StandardWorkQuantity2",         "ProcessTime",              "nonneg"),
+    ("yield_qty",     QTY,      "OpTotalConfirmedYieldQty",      "=",                             "ReportedGoodQuantity",     "ro"),
+    ("scrap_qty",     QTY,      "OpTotalConfirmedScrapQty",      "=",                             "ReportedErrorQuantity",    "ro"),
+    ("is_confirmed",  FLAG,     "OperationIsConfirmed",          "=",                             "-",                        "ro"),
+    ("counter",       WHOLE,    "-",                             "-",                             "-",                        "engine"),
+)
+
+COMPONENT: tuple[Column, ...] = (
+    ("company",       text(4),  "-",                             "-",                             "dataAreaId",               "key fixed"),
+    ("order",         text(12), "ManufacturingOrder",            "ProductionOrder",               "ProductionOrderNumber",    "key fixed index"),
+    ("reservation",   text(10), "Reservation",                   "=",                             "-",                        "key fixed ro"),
+    ("line",          text(4),  "ReservationItem",               "=",                             "-",                        "key fixed"),
+    ("line_no",       WHOLE,    "-",                             "-",                             "LineNumber",               "key fixed"),
+    ("item",          ITEM,     "Material",                      "Product",                       "ItemNumber",               "req item"),
+    ("plant",         text(4),  "Plant",                         "=",                             "ConsumptionSiteId",        "plant"),
+    ("location",      text(4),  "StorageLocation",               "=",                             "ConsumptionWarehouseId",   "location"),
+    ("operation",     text(4),  "ManufacturingOrderOperation",   "ProductionOrderOperation",      "-",                        ""),
+    ("qty",           QTY,      "RequiredQuantity",              "=",                             "EstimatedBOMLineQuantity", "req positive"),
+    ("unit",          text(3),  "BaseUnit",                      "=",                             "ProductUnitSymbol",        "unit"),
+    ("withdrawn",     QTY,      "WithdrawnQuantity",             "=",                             "-",                        "ro engine"),
+    ("backflush",     FLAG,     "MatlCompIsMarkedForBackflush",  "=",                             "-",                        "engine"),
+)
+
+CONFIRMATION: tuple[Column, ...] = (
+    ("company",       text(4),  "-",                             "-",                             "dataAreaId",               "key company fixed"),
+    ("group",         text(10), "ConfirmationGroup",             "MfgOrderConfirmationGroup",     "-",                        "key fixed ro"),
+    ("count",         text(8),  "ConfirmationCount",             "MfgOrderConfirmation",          "-",                        "key fixed ro"),
+    ("journal",       text(20), "-",                             "-",                             "JournalNumber",            "key fixed ro"),
+    ("order",         text(12), "OrderID",                       "ProductionOrder",               "ProductionOrderNumber",    "req fixed index"),
+    ("sequence",      text(6),  "Sequence",                      "ProductionOrderSequence",       "-",                        "fixed"),
+    ("operation",     text(4),  "OrderOperation",                "ProductionOrderOperation",      "-",                        "fixed"),
+    ("plant",         text(4),  "Plant",                         "=",                             "ProductionSiteId",         "ro index"),
+    ("work_center",   text(8),  "WorkCenter",                    "=",                             "-",                        "fixed"),
+    ("yield_qty",     QTY,      "ConfirmationYieldQuantity",     "=",                             "ReportedGoodQuantity",     "nonneg fixed"),
+    ("scrap_qty",     QTY,      "ConfirmationScrapQuantity",     "=",                             "ReportedErrorQuantity",    "nonneg fixed"),
+    ("rework_qty",    QTY,      "ConfirmationReworkQuantity",    "=",                             "-",                        "nonneg fixed"),
+    ("unit",          text(3),  "ConfirmationUnit",              "=",                             "-",                        "unit fixed"),
+    ("is_final",      FLAG,     "IsFinalConfirmation",           "=",                             "IsEndJob",                 "fixed"),
+    ("is_reversed",   FLAG,     "IsReversed",                    "ConfirmationIsReversed",        "-",                        "ro engine"),
+    ("reverses",      text(8),  "CancldMfgOrderConfCount",       "CancelledMfgOrderConfirmation", "-",                        "ro engine"),
+    ("posting_date",  DATE,     "PostingDate",                   "=",                             "-",                        "fixed"),
+    ("posted_at",     INSTANT,  "-",                             "-",                             "PostedDateTime",           "fixed"),
+    ("start",         DATE,     "ConfirmedExecutionStartDate",   "=",                             "-",                        "fixed"),
+    ("start_time",    TIME,     "ConfirmedExecutionStartTime",   "=",                             "-",                        "fixed"),
+    ("end",           DATE,     "ConfirmedExecutionEndDate",     "=",                             "-",                        "fixed"),
+    ("end_time",      TIME,     "ConfirmedExecutionEndTime",     "=",                             "-",                        "fixed"),
+    ("personnel",     text(8),  "Personnel",                     "PersonnelNumber",               "WorkerPersonnelNumber",    "fixed"),
+    ("text",          text(40), "ConfirmationText",              "=",                             "Description",              "index"),
+    ("document",      text(10), "MaterialDocument",              "=",                             "-",                        "ro engine"),
+    ("document_year", text(4),  "MaterialDocumentYear",          "=",                             "-",                        "ro engine"),
+    ("entered_on",    DATE,     "MfgOrderConfirmationEntryDate", "=",                             "-",                        "ro"),
+    ("entered_at",    TIME,     "MfgOrderConfirmationEntryTime", "=",                             "-",                        "ro"),
+    ("entered_by",    text(12), "EnteredByUser",                 "=",                             "-",                        "ro"),
+    ("changed_at",    INSTANT,  "LastChangeDateTime",            "=",                             "ModifiedDateTime",         "ro etag"),
+)
+# fmt: on
+
+_ORDERS = ("API_PRODUCTION_ORDER_2_SRV", "api_production_order", "")
+_CONFIRMATIONS = ("API_PROD_ORDER_CONFIRMATION_2_SRV", "api_production_order_confirmation", "")
+
+TABLES = (
+    Table(
+        "order", ORDER,
+        legacy=(_ORDERS[0], "A_ProductionOrder_2", ""),
+        cloud=(_ORDERS[1], "ProductionOrder", ""),
+        d365=(_ORDERS[2], "ProductionOrderHeaders", ""),
+    ),
+    Table(
+        "operation", OPERATION, parent="order", can=frozenset({"update"}),
+        legacy=(_ORDERS[0], "A_ProductionOrderOperation_2", "to_ProductionOrderOperation"),
+        cloud=(_ORDERS[1], "ProductionOrderOperation", "_ProductionOrderOperation"),
+        d365=(_ORDERS[2], "ProductionOrderRouteOperations", "RouteOperations"),
+    ),
+    Table(
+        "component", COMPONENT, parent="order", can=frozenset({"create", "update", "delete"}),
+        legacy=(_ORDERS[0], "A_ProductionOrderComponent_2", "to_ProductionOrderComponent"),
+        cloud=(_ORDERS[1], "ProductionOrderComponent", "_ProductionOrderComponent"),
+        d365=(_ORDERS[2], "ProductionOrderBillOfMaterialsLines", "BillOfMaterialsLines"),
+    ),
+    Table(
+        "confirmation", CONFIRMATION,
+        legacy=(_CONFIRMATIONS[0], "ProdnOrdConf2", ""),
+        cloud=(_CONFIRMATIONS[1], "ProductionOrderConfirmation", ""),
+        d365=(_CONFIRMATIONS[2], "ProductionReportFinishedJournalLines", ""),
+    ),
+)  # fmt: skip
+
+_GOOD = Property("yield_qty", "GoodQuantity", QTY, frozenset({"nonneg"}))
+_ERROR = Property("scrap_qty", "ErrorQuantity", QTY, frozenset({"nonneg"}))
+_LAST = Property("is_final", "IsEndJob", FLAG, frozenset())
+
+ACTIONS = (
+    Action("order", "release_order", "ReleaseOrder", "ReleaseOrder", "Release"),
+    Action("order", "complete_order", "TechnicallyCompleteOrder", "TechnicallyCompleteOrder", "End"),
+    Action("order", "report_finished", d365="ReportAsFinished", arguments=(_GOOD, _ERROR, _LAST)),
+    Action("confirmation", "cancel_confirmation", "CancelProdnOrdConf", "Cancel"),
+)

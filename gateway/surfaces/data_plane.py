@@ -1,0 +1,136 @@
+"""The data plane: a raw ASGI application around the pipeline. Everything a client of an API version sees leaves from here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
+from time import perf_counter
+from typing import Any, Protocol
+
+from gateway.edge.limits import EdgeLimits
+from gateway.edge.paths import parse_target
+from gateway.errors import Draining, GatewayError
+from gateway.observe.logs import log
+from gateway.observe.metrics import Metrics
+from gateway.observe.trace import continued
+from gateway.pipeline.exchange import Clock, Exchange, InForce
+from gateway.pipeline.negotiate import locate, methods
+from gateway.pipeline.render import route_headers
+from gateway.pipeline.stages import Times, run
+from gateway.problem import rendered
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+NO_CONTENT = 204
+
+
+class Serving(Protocol):
+    """What is in force now, and whether this instance still takes requests."""
+
+    @property
+    def in_force(self) -> InForce: ...
+
+    @property
+    def draining(self) -> bool: ...
+
+
+class DataPlane:
+    """Answers `/api/...`."""
+
+    def __init__(self, serving: Serving, clock: Clock, limits: EdgeLimits, metrics: Metrics) -> None:
+        self._serving, self._clock, self._limits, self._metrics = serving, clock, limits, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        x = Exchange(
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            query_string=scope["query_string"],
+            raw_headers=scope["headers"],
+            receive=receive,
+            in_force=self._serving.in_force,
+            clock=self._clock,
+            limits=self._limits,
+        )
+        times: Times = []
+        self._metrics.in_flight.inc()
+        try:
+            x, error = await self._answered(x, times)
+            status = await self._send(x, error, times, scope, send)
+        finally:
+            self._metrics.in_flight.dec()
+        self._account(x, error, status, perf_counter() - began, times)
+
+    async def _answered(self, x: Exchange, times: Times) -> tuple[Exchange, Exception | None]:
+        if self._serving.draining:
+            return x, Draining("This instance is shutting down.", retry_after_s=1)
+        if x.method == "OPTIONS":
+            return x, None
+        return await run(x, times)
+
+    async def _send(self, x: Exchange, error: Exception | None, times: Times, scope: Scope, send: Send) -> int:
+        status, headers, body = self._response(x, error)
+        raw = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers]
+        raw.append((b"server-timing", _timing(times)))
+        raw.append((b"traceparent", continued(x.headers.get("traceparent"), self._clock.new_id()).encode()))
+        if status != NO_CONTENT:
+            raw.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        return status
+
+    def _response(self, x: Exchange, error: Exception | None) -> tuple[int, list[tuple[str, str]], bytes]:
+        if error is None and x.response is not None:
+            return x.response.status, list(x.response.headers), x.response.body
+        if error is None:
+            return NO_CONTENT, [("allow", self._allowed(x))], b""
+        request_id = x.request_id or self._clock.new_id()
+        status, headers, body = rendered(error, request_id, x.in_force.public_url)
+        mine = dict(route_headers(x)) | {"x-request-id": request_id}
+        return status, [*headers, *mine.items()], body
+
+    def _allowed(self, x: Exchange) -> str:
+        with suppress(GatewayError):
+            target = parse_target(x.raw_path, x.query_string)
+            contract = x.in_force.contract(target.segments[1]) if len(target.segments) > 1 else None
+            if contract is not None:
+                return ", ".join(sorted({*methods(locate(contract, target)), "OPTIONS"}))
+        return "OPTIONS"
+
+    def _account(self, x: Exchange, error: Exception | None, status: int, seconds: float, times: Times) -> None:
+        labels = _labels(x)
+        self._metrics.request(labels, status, seconds)
+        for name, spent in times:
+            self._metrics.stage(name, spent)
+        code = getattr(error, "code", type(error).__name__) if error else None
+        line = log.error if error is not None and not isinstance(error, GatewayError) else log.info
+        more: Mapping[str, Any] = {"exc_info": error} if line is log.error else {}
+        line(
+            "request",
+            request_id=x.request_id,
+            traceparent=x.headers.get("traceparent"),
+            method=x.method,
+            path=x.raw_path.decode("ascii", "replace")[:500],
+            status=status,
+            code=code,
+            ms=round(seconds * 1000, 1),
+            client=x.caller.client_id if x.caller else None,
+            plant=x.cell.plant if x.cell else None,
+            side=labels[3],
+            erp=x.erp.name if x.erp else None,
+            epoch=x.cell.epoch if x.cell else None,
+            policy=x.decision.revision[:12] if x.decision else None,
+            **more,
+        )
+
+
+def _labels(x: Exchange) -> tuple[str, str, str, str]:
+    version = x.contract.version if x.contract else "none"
+    if x.operation is None:
+        return version, "none", "none", "none"
+    return version, x.operation.spec.name, x.operation.verb, x.side or "none"
+
+
+def _timing(times: Times) -> bytes:
+    return ", ".join(f"{name};dur={spent * 1000:.2f}" for name, spent in times).encode()

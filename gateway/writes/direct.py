@@ -1,0 +1,144 @@
+"""Writes of a cell with one side: carried out there, step by step, each step at most once.
+
+Until the journal arrives a write that was not sent is `503`, and one whose outcome nobody knows is `504 outcome-unknown`: it is
+never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.core.canonical import Document
+from gateway.core.etags import ETag
+from gateway.dialects.compile import Mismatch
+from gateway.dialects.grammar import Step
+from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag, Unavailable
+from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, StepCall
+from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a write left behind; `document` is None where it could not be read back."""
+
+    document: Document | None
+    etag: ETag | None
+    key: str | None
+
+
+async def write(  # all of a write
+    side: ErpSide, verb: str, key: str | None, document: Document | None, if_match: ETag | None, deadline_s: float
+) -> Outcome:
+    """Carry out a verb.
+
+    Raises: Invalid, ErpRefused, Conflict, StaleEtag: the ERP has not changed. ErpDown: nothing was sent. OutcomeUnknown.
+    """
+    steps = _steps(side, verb)
+    body = _encoded(side, document) if document is not None else None
+    native_etag = await _lock(side, key, if_match, deadline_s)
+    native_key = key_of(side, key) if key is not None else {}
+    answer = Answer()
+    for number, step in enumerate(steps):
+        call = _call(side, step, native_key, body, native_etag if number == 0 else None)
+        answer = await _send(side, call, number, native_key, deadline_s)
+        native_key = answer.key or native_key
+    return await _left_behind(side, answer, native_key, key, deadline_s)
+
+
+def first_step(side: ErpSide, verb: str, key: str | None, document: Document | None) -> StepCall:
+    """The first call that a write would make."""
+    body = _encoded(side, document) if document is not None else None
+    return _call(side, _steps(side, verb)[0], key_of(side, key) if key is not None else {}, body, None)
+
+
+def _steps(side: ErpSide, verb: str) -> tuple[Step, ...]:
+    plan = side.translation.plan
+    steps = plan.verbs.get(verb)
+    if not steps:
+        raise ErpRefused(f"The ERP behind plant {side.plant} cannot {verb} a {plan.spec.name}.", reason="unsupported")
+    return steps
+
+
+def _encoded(side: ErpSide, document: Document) -> NativeDocument:
+    try:
+        return side.translation.encode_write(document)
+    except Mismatch as err:
+        errors = [{"path": list(err.canonical), "reason": err.reason}]
+        raise Invalid(f"{side.name} cannot take the document.", errors=errors) from err
+
+
+async def _lock(side: ErpSide, key: str | None, if_match: ETag | None, deadline_s: float) -> str | None:
+    """The ERP's own ETag to send along; where it has none, or ignores it, the document is compared before it is written."""
+    if if_match is None or key is None:
+        return None
+    compares = side.translation.plan.native.get("lock") == "compare"
+    if if_match.native is not None and not compares:
+        return if_match.native
+    found: Found = await find(side, key, deadline_s)
+    if str(found.etag) != str(if_match):
+        raise StaleEtag("The document changed since it was read.")
+    return None if compares else found.native_etag
+
+
+def _call(side: ErpSide, step: Step, key: NativeKey, body: NativeDocument | None, etag: str | None) -> StepCall:
+    arguments = {name: _argument(side, field, key, body) for name, field in step.arguments.items()}
+    document = body if step.do != "call" else None
+    return StepCall(step.do, step.name, step.bound, key, document, arguments, etag, tuple(step.acknowledge))
+
+
+def _argument(side: ErpSide, field: str, key: NativeKey, body: Mapping[str, Any] | None) -> Any:
+    """The native value of a canonical field, from the key or else from the document."""
+    entry = side.translation.plan.level.entry(field)
+    name = entry.native[0][0] if entry else field
+    return key[name] if name in key else (body or {}).get(name)
+
+
+async def _send(side: ErpSide, call: StepCall, number: int, key: NativeKey, deadline_s: float) -> Answer:
+    try:
+        return await side.connector.send(side.shape, call, deadline_s)
+    except ErpRefusal as refusal:
+        raise _after(number, key, _refused(side, refusal)) from refusal
+    except Unavailable as err:
+        if number == 0:
+            raise
+        raise _after(number, key, err) from err
+
+
+def _refused(side: ErpSide, refusal: ErpRefusal) -> GatewayError:
+    if refusal.kind != "failed":
+        return meaning(side, refusal)
+    return ErpRefused(
+        refusal.message or "The ERP failed.", erp=side.name, erp_message=refusal.message, erp_code=refusal.code
+    )
+
+
+def _after(number: int, key: NativeKey, error: GatewayError) -> GatewayError:
+    """A refusal after the first step leaves something behind in the ERP: say so, and where."""
+    if number == 0:
+        return error
+    place = ", ".join(f"{name} {value}" for name, value in key.items())
+    return OutcomeUnknown(
+        f"The first {number} step(s) were carried out ({place}), the next was not: {error.detail}", **error.extra
+    )
+
+
+async def _left_behind(
+    side: ErpSide, answer: Answer, native_key: NativeKey, key: str | None, deadline_s: float
+) -> Outcome:
+    spec = side.translation.plan.spec
+    known = key if key is not None else side.translation.decode(dict(native_key)).get(spec.key)
+    if answer.document is not None and _whole(side, answer.document):
+        document = decoded(side, answer.document)
+        return Outcome(document, shown_etag(side, document, answer.etag), document.get(spec.key) or known)
+    try:
+        found = await find(side, str(known), deadline_s) if known is not None else None
+    except (GatewayError, ErpRefusal):
+        found = None  # The write stands; only its picture is missing, and the caller can read it later.
+    return Outcome(found.document, found.etag, known) if found else Outcome(None, None, known)
+
+
+def _whole(side: ErpSide, native: NativeDocument) -> bool:
+    """Whether an answer shows the document with its rows, so that nobody needs to read it again."""
+    return all(path[0] in native for path in side.shape.lists) and len(native) > len(side.shape.native.get("key", ()))

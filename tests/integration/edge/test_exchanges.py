@@ -1,0 +1,233 @@
+"""Bodies, answers and connections: what a client and an application see of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.edge.limits import EdgeLimits
+from tests.integration.edge.attacks import END, HOST, ONE, chunked, get, post
+from tests.integration.edge.echo import Echo
+from tests.integration.edge.wire import Address, Client, ask, wire_server
+
+LIMITS = EdgeLimits(max_body_bytes=100_000, linger_s=0.3)
+
+
+class Recorder:
+    """An app that writes down all it receives, and answers when it saw the end."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.ended = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.messages.clear()
+        more = True
+        while more:
+            message = await receive()
+            self.messages.append(message)
+            more = message.get("more_body", False)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module", params=["uvloop", "asyncio"])
+def recorded(request: pytest.FixtureRequest, recorder: Recorder) -> Iterator[Address]:
+    with wire_server(recorder, LIMITS, loop=request.param) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def echoed() -> Iterator[Address]:
+    with wire_server(Echo(LIMITS), LIMITS) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (b"5\r\nhello\r\n", b"xx\r\n"),
+        (b"5\r\nhello", b"xx" + END),
+        (b"5\r\nhello\r\n", b"5;a\nhello\r\n" + END),
+        (b"5\r\nhello\r\n0\r\n", b"X-T: 1\nY: 2\r\n\r\n"),
+        (b"5\r\nhello\r\n", b"1;" + b"a" * 40_000),
+        (b"5\r\nhello\r\n0\r\n", b"X-T: " + b"a" * 40_000),
+    ],
+    ids=["bad size", "bad end of chunk", "bare LF", "bare LF in a trailer", "large extension", "large trailer"],
+)
+def test_a_framing_error_after_dispatch_reaches_the_application_as_a_disconnect(
+    recorded: Address, recorder: Recorder, first: bytes, second: bytes
+) -> None:
+    reply = ask(recorded, chunked(first), second, pause_s=0.05)
+    assert reply.statuses == [400]
+    assert reply.closed
+    assert recorder.messages[-1]["type"] == "http.disconnect"
+    assert all(message.get("more_body", True) for message in recorder.messages)
+
+
+def test_a_chunked_body_over_the_limit_is_answered_413(recorded: Address, recorder: Recorder) -> None:
+    pieces = [b"4e20\r\n" + b"a" * 20_000 + b"\r\n"] * 6
+    reply = ask(recorded, chunked(b""), *pieces, END, pause_s=0.02)
+    assert (reply.statuses, reply.closed) == ([413], True)
+    assert recorder.messages[-1]["type"] == "http.disconnect"
+
+
+def test_a_declared_body_over_the_limit_is_answered_413_before_it_is_sent(recorded: Address) -> None:
+    head = post(b"Expect: 100-continue\r\nContent-Length: 100001\r\n", b"")
+    reply = ask(recorded, head)
+    assert reply.statuses == [413]
+    assert b"100 Continue" not in reply.raw
+
+
+def test_a_body_of_exactly_the_limit_arrives_whole(recorded: Address, recorder: Recorder) -> None:
+    assert ask(recorded, post(b"Content-Length: 100000\r\n", b"a" * 100_000)).statuses == [200]
+    assert sum(len(message["body"]) for message in recorder.messages) == 100_000
+
+
+def test_chunks_of_any_size_arrive_whole(recorded: Address, recorder: Recorder) -> None:
+    body = b"".join(b"%x\r\n" % size + b"a" * size + b"\r\n" for size in range(1, 400))
+    assert ask(recorded, chunked(body + END)).statuses == [200]
+    assert sum(len(message["body"]) for message in recorder.messages) == sum(range(1, 400))
+
+
+def test_a_client_that_leaves_half_way_is_a_disconnect(recorded: Address, recorder: Recorder) -> None:
+    with Client(recorded) as client:
+        client.send(post(b"Content-Length: 50\r\n", b"half"))
+    assert ask(recorded, get()).statuses == [200]
+
+
+def test_kept_connections_serve_one_request_after_the_other(recorded: Address) -> None:
+    with Client(recorded) as client:
+        for _ in range(20):
+            client.send(post(b"Content-Length: 5\r\n", b"hello"))
+            assert client.read(settle_s=0.01).statuses == [200]
+            client.send(chunked(ONE + END))
+            assert client.read(settle_s=0.01).statuses == [200]
+
+
+def test_pipelined_requests_are_answered_in_order(echoed: Address) -> None:
+    reply = ask(echoed, b"".join(get(b"/n%d" % n) for n in range(10)), answers=10)
+    assert reply.statuses == [200] * 10
+    assert [reply.raw.index(b'"n%d"' % n) for n in range(10)] == sorted(reply.raw.index(b'"n%d"' % n) for n in range(10))
+
+
+def test_a_bad_request_behind_a_good_one_is_refused_after_the_good_answer(echoed: Address) -> None:
+    reply = ask(echoed, get() + b"GET  /x HTTP/1.1\r\n\r\n" + get(), answers=2)
+    assert (reply.statuses, reply.closed) == ([200, 400], True)
+
+
+def test_a_rejection_is_a_problem_document_and_closes(echoed: Address) -> None:
+    reply = ask(echoed, b"TRACE /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    head, _, body = reply.raw.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    assert b"allow: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT" in head
+    document = json.loads(body)
+    assert (document["status"], document["code"]) == (405, "method-not-allowed")
+    assert reply.closed
+
+
+def test_a_rejected_head_request_gets_no_body(echoed: Address) -> None:
+    reply = ask(echoed, b"HEAD /x HTTP/1.1\r\n\r\n", quiet_s=0.6)
+    assert reply.raw.startswith(b"HTTP/1.1 400 ")
+    assert reply.raw.endswith(b"\r\n\r\n")
+
+
+def test_the_body_of_a_rejection_can_be_rendered_by_the_caller() -> None:
+    from gateway.edge.http_protocol import strict_protocol
+
+    def render(status: int, code: str, detail: str) -> bytes:
+        return f"<{status} {code}>".encode()
+
+    with wire_server(Echo(LIMITS), LIMITS, http=strict_protocol(LIMITS, render)) as address:
+        assert ask(address, b"GET  /x HTTP/1.1\r\n\r\n").raw.endswith(b"\r\n\r\n<400 malformed>")
+
+
+def test_connections_of_one_address_are_capped_and_counted_down_again() -> None:
+    with wire_server(Echo(LIMITS), EdgeLimits(max_connections_per_ip=3)) as address:
+        clients = [Client(address) for _ in range(3)]
+        for client in clients:
+            client.send(get())
+            assert client.read().statuses == [200]
+        assert ask(address, get()).statuses == [503]
+        clients[0].socket.close()
+        statuses: list[int] = []
+        while statuses != [200]:
+            statuses = ask(address, get()).statuses
+        for client in clients:
+            client.socket.close()
+
+
+async def _answer(send: Any, headers: list[tuple[bytes, bytes]], body: bytes = b"ok") -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([(b"content-length", b"2"), (b"Content-Length", b"2")], 500),
+        ([(b"content-length", b"2"), (b"content-length", b"3")], 500),
+        ([(b"content-length", b"2, 2")], 500),
+        ([(b"x-a", b"a\r\nset-cookie: b")], 500),
+        ([(b"x-a\r\nset-cookie", b"b")], 500),
+        ([(b"content-length", b"2"), (b"transfer-encoding", b"chunked")], 200),
+        ([(b"content-length", b"2"), (b"connection", b"keep-alive, x-a"), (b"keep-alive", b"timeout=5")], 200),
+        ([(b"content-length", b"2"), (b"upgrade", b"h2c"), (b"trailer", b"x")], 200),
+    ],
+    ids=[
+        "CL twice",
+        "two CL",
+        "CL list",
+        "CR LF in a value",
+        "CR LF in a name",
+        "CL and TE",
+        "hop-by-hop",
+        "upgrade and trailer",
+    ],
+)
+def test_an_answer_cannot_be_framed_twice_or_split(headers: list[tuple[bytes, bytes]], status: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await _answer(send, headers)
+
+    with wire_server(app, LIMITS) as address:
+        reply = ask(address, get(), quiet_s=1)
+    head = reply.raw.partition(b"\r\n\r\n")[0].lower()
+    assert reply.statuses == ([status] if b"x-a" not in headers[0][0] else reply.statuses)
+    assert head.count(b"content-length") <= 1
+    for word in (b"transfer-encoding", b"keep-alive", b"upgrade", b"trailer", b"set-cookie"):
+        assert word not in head
+
+
+def test_an_answer_given_before_the_body_ended_is_seen_and_the_connection_closed() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await _answer(send, [(b"content-length", b"2")])
+
+    with wire_server(app, LIMITS) as address:
+        reply = ask(address, post(b"Content-Length: 100000\r\n", b"a" * 50_000), get(), pause_s=0.05, quiet_s=2)
+    assert (reply.statuses, reply.closed) == ([200], True)
+
+
+def test_an_application_that_fails_after_a_framing_error_leaves_the_server_alive() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+        raise RuntimeError("gone")
+
+    with wire_server(app, LIMITS) as address:
+        assert ask(address, chunked(b"5\r\nhello\r\n"), b"zz\r\n", pause_s=0.05).statuses == [400]
+        assert ask(address, chunked(b"5\r\nhello\r\n"), b"zz\r\n", pause_s=0.05).statuses == [400]
+
+
+def test_the_client_address_is_the_peer_whatever_a_header_says(echoed: Address) -> None:
+    reply = ask(echoed, get(headers=b"X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n"))
+    assert b'"client": "127.0.0.1"' in reply.raw
