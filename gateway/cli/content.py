@@ -106,7 +106,7 @@ def apply(
     reason: Annotated[str | None, typer.Option(help="why; stands in the audit")] = None,
     unsafe_switch: Annotated[
         bool, typer.Option("--unsafe-switch", help="move cells between ERPs without a flip")
-    ] = False,  # noqa: FBT002
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")] = False,  # noqa: FBT002
     output: Output = Format.TABLE,
 ) -> None:

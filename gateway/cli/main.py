@@ -23,7 +23,7 @@ def _version(*, wanted: bool) -> None:
 def root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=lambda v: _version(wanted=v), is_eager=True)
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """One stable endpoint in front of an old and a new ERP."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent, Session, Transport
+from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent, Session, TooSlow, Transport
 from gateway.core import breaker as circuit
 from gateway.errors import ErpAnswerBroken, ErpBusy, ErpDown, ErpTimeout, OutcomeUnknown, Overloaded
 from gateway.protocols.port import (
@@ -120,14 +120,16 @@ class GuardedConnector:
         try:
             return await self._exchange(call, deadline_s)
         except OutcomeUnknown as err:
-            if _now() >= deadline_s:
-                raise ErpTimeout(f"{self.name} did not answer in time", erp=self.name) from err
+            self._in_time(err, deadline_s)
         try:
             return await self._exchange(call, deadline_s)
         except OutcomeUnknown as err:
-            if _now() >= deadline_s:
-                raise ErpTimeout(f"{self.name} did not answer in time", erp=self.name) from err
+            self._in_time(err, deadline_s)
             raise ErpDown(f"{self.name} broke the connection twice", erp=self.name) from err
+
+    def _in_time(self, err: OutcomeUnknown, deadline_s: float) -> None:
+        if isinstance(err.__cause__, TooSlow) or _now() >= deadline_s:
+            raise ErpTimeout(f"{self.name} did not answer in time", erp=self.name) from err
 
     def _understood(self, decode: Callable[[], T]) -> T:
         try:

@@ -8,7 +8,7 @@ import ssl
 import aiohttp
 from yarl import URL
 
-from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent
+from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent, TooSlow
 from gateway.protocols.port import HttpCall, HttpReply
 
 _NO_BODY = {204, 304}
@@ -32,7 +32,7 @@ class HttpTransport:
         connector = aiohttp.TCPConnector(
             limit=self._limits.concurrency, keepalive_timeout=self._limits.keep_alive_s, ssl=self._tls or True
         )
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
@@ -41,6 +41,10 @@ class HttpTransport:
             trace_configs=[trace],
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_timeout_s),
         )
+        # aiohttp sends GET, PUT and DELETE again when a connection breaks. Whether that is safe is not its to judge: a PUT
+        # may be a write that happened. There is no public switch; a test watches that this one works.
+        session._retry_connection = False  # noqa: SLF001
+        return session
 
     async def _count_opened(self, *_: object) -> None:
         self._gauge.opened += 1
@@ -66,7 +70,9 @@ class HttpTransport:
                 return await self._whole(reply)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as err:
             raise NotSent(_words(err)) from err
-        except (aiohttp.ClientError, TimeoutError, ConnectionError, ValueError) as err:
+        except TimeoutError as err:
+            raise TooSlow(f"no answer in {timeout_s:.1f} s") from err
+        except (aiohttp.ClientError, ConnectionError, ValueError) as err:
             raise NoAnswer(_words(err) + (" while the answer was read" if connected else "")) from err
 
     async def _whole(self, reply: aiohttp.ClientResponse) -> HttpReply:

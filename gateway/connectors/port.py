@@ -29,6 +29,10 @@ class NoAnswer(Exception):
     """The request may have arrived, and its answer did not."""
 
 
+class TooSlow(NoAnswer):
+    """The answer did not come in time; asking again would only add to the load."""
+
+
 class Transport(Protocol):
     """HTTP to one base URL."""
 

@@ -7,7 +7,7 @@ hand-written code. Each generated line knows which entry it came from, so an err
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gateway.core.canonical import Document
@@ -33,13 +33,14 @@ class Translation:
     """The compiled directions of one object.
 
     `encode` writes all mapped fields (what the system shows); `encode_write` leaves out what is read-only there and refuses what the
-    system lacks; `decode` reads leniently (an ERP may show more); `decode_strict` refuses fields nobody mapped (a client may not send
+    system lacks; `encode_change` is the same without constants, for a document that holds only what changes; `decode` reads leniently (an ERP may show more); `decode_strict` refuses fields nobody mapped (a client may not send
     more) and fields that are read-only.
     """
 
     plan: Plan
     encode: Callable[[Document], dict[str, Any]]
     encode_write: Callable[[Document], dict[str, Any]]
+    encode_change: Callable[[Document], dict[str, Any]]
     decode: Callable[[Mapping[str, Any]], Document]
     decode_strict: Callable[[Mapping[str, Any]], Document]
     encode_key: Callable[[Document], dict[str, Any]]
@@ -52,6 +53,7 @@ def compile_plan(plan: Plan) -> Translation:
         plan,
         _Writer(plan, "encode").encode(plan.level, write=False),
         _Writer(plan, "encode_write").encode(plan.level, write=True),
+        _Writer(plan, "encode_change").encode(replace(plan.level, constants=()), write=True),
         _Writer(plan, "decode").decode(plan.level, strict=False),
         _Writer(plan, "decode_strict").decode(plan.level, strict=True),
         _Writer(plan, "encode_key").encode(key, write=False),
@@ -119,7 +121,7 @@ class _Writer:
         self.put(2, f"v = c.get({entry.canonical[0]!r}, ABSENT)", entry)
         self.put(2, "if v is not ABSENT:", entry)
         if codec.native > 1:
-            nothing = (False,) * codec.native if codec.literal == "boolean" else (None,) * codec.native
+            nothing = codec.nothing or (None,) * codec.native
             self.put(3, f"t = {self.name(nothing)} if v is None else {self.name(codec.encode)}(v)", entry)
             for i, path in enumerate(entry.native):
                 self._assign(path, f"t[{i}]", made, 3, entry)
@@ -132,13 +134,15 @@ class _Writer:
     def _encode_joined(self, entry: Entry, made: set[tuple[str, ...]]) -> None:
         codec = entry.codec
         assert codec is not None  # noqa: S101  # the caller has looked
-        gets = ", ".join(f"c.get({name!r}, ABSENT)" for name in entry.canonical)
-        self.put(2, f"t = ({gets})", entry)
-        self.put(2, "if any(v is not ABSENT for v in t):", entry)
+        parts = [f"v{i}" for i in range(codec.canonical)]
+        for part, name in zip(parts, entry.canonical, strict=True):
+            self.put(2, f"{part} = c.get({name!r}, ABSENT)", entry)
+        self.put(2, f"if {_some(parts)}:", entry)
         if codec.partial:
-            self.put(3, "t = tuple(None if v is ABSENT else v for v in t)", entry)
+            self.put(3, f"t = {_nulls(parts)}", entry)
         else:
-            self.put(3, f"if any(v is ABSENT for v in t): raise ValueError({_together(entry)!r})", entry)
+            self.put(3, f"t = ({', '.join(parts)})", entry)
+            self.put(3, f"if ABSENT in t: raise ValueError({_together(entry)!r})", entry)
         if codec.native == 1:
             value = f"None if all(v is None for v in t) else {self.name(codec.encode)}(t)"
             self._assign(entry.native[0], value, made, 3, entry)
@@ -217,12 +221,11 @@ class _Writer:
         codec = entry.codec
         assert codec is not None  # noqa: S101  # the caller has looked
         parts = [f"v{i}" for i in range(len(entry.native))]
-        self.put(2, f"t = ({', '.join(parts)})", entry)
-        self.put(2, "if any(v is not ABSENT for v in t):", entry)
-        self.put(3, "t = tuple(None if v is ABSENT else v for v in t)", entry)
+        self.put(2, f"if {_some(parts)}:", entry)
+        self.put(3, f"t = {_nulls(parts)}", entry)
         if codec.canonical == 1:
-            value = f"None if all(v is None for v in t) else {self.name(codec.decode)}(t)"
-            self.put(3, f"c[{entry.canonical[0]!r}] = {value}", entry)
+            nothing = self.name((None,) * codec.native)
+            self.put(3, f"c[{entry.canonical[0]!r}] = None if t == {nothing} else {self.name(codec.decode)}(t)", entry)
             return
         names = self.name(entry.canonical)
         self.put(3, f"t = zip({names}, {self.name(codec.decode)}(t))", entry)
@@ -280,6 +283,14 @@ def _known(document: Any, tree: Mapping[str, Any], shown: set[tuple[str, ...]], 
             raise Mismatch((), path, "the field is read-only" if path in shown else "unknown field")
         if tree[name] is not None and value is not None:
             _known(value, tree[name], shown, path)
+
+
+def _some(parts: list[str]) -> str:
+    return " or ".join(f"{part} is not ABSENT" for part in parts)
+
+
+def _nulls(parts: list[str]) -> str:
+    return "(" + ", ".join(f"None if {part} is ABSENT else {part}" for part in parts) + ")"
 
 
 def _together(entry: Entry) -> str:

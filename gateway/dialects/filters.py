@@ -38,6 +38,13 @@ def _native(plan: Plan, compare: Compare) -> Filter:
     entry = plan.level.entry(compare.field)
     if entry is None or entry.codec is None:
         raise Unfilterable(compare.field, "the system behind this plant has no such field to filter on")
+    return _native_of(entry, compare)
+
+
+def _native_of(entry: Entry, compare: Compare) -> Filter:
+    assert entry.codec is not None  # noqa: S101  # the callers have looked
+    if entry.codec.alone:
+        return _alone(entry, compare)
     if entry.codec.canonical > 1:
         raise Unfilterable(compare.field, "the field is kept together with another one")
     if not entry.codec.comparable or entry.access == "write_only":
@@ -49,6 +56,14 @@ def _native(plan: Plan, compare: Compare) -> Filter:
     if compare.op not in ("eq", "ne") and not entry.codec.ordered:
         raise Unfilterable(compare.field, "the field has no order")
     return _leaf(entry, 0, compare.op, _encoded(entry, compare))
+
+
+def _alone(entry: Entry, compare: Compare) -> Filter:
+    """One of several fields that are kept together, where it also stands in a native field of its own."""
+    assert entry.codec is not None  # noqa: S101  # the caller has looked
+    index, codec = entry.codec.alone[entry.canonical.index(compare.field)]
+    single = Entry((compare.field,), (entry.native[index],), codec, entry.access)
+    return _native_of(single, compare)
 
 
 def _encoded(entry: Entry, compare: Compare) -> Any:

@@ -27,6 +27,7 @@ class Entry:
     codec: Codec | None
     access: str
     rows: Level | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,13 @@ def _complete(
 
 
 def _written_once(entries: Iterable[Entry], constants: Mapping[str, Any], where: Where, problems: Problems) -> None:
-    seen: dict[tuple[str, ...], str] = {_path(k): "a constant" for k in constants}
+    # A constant under a field is what stands there when the document does not say.
+    constant = {_path(k) for k in constants}
+    seen: dict[tuple[str, ...], str] = {}
     for entry in entries:
         for path in entry.native:
+            if path in constant and entry.access != "both":
+                problems.add((*where, "fields", entry.canonical[0]), f"{'.'.join(path)} is a constant too")
             if path in seen and entry.access != "read_only":
                 problems.add((*where, "fields", entry.canonical[0]), f"{'.'.join(path)} is written by {seen[path]} too")
             seen[path] = entry.canonical[0]
@@ -167,7 +172,16 @@ def _scalar(setting: Setting, names: tuple[str, ...], rule: FieldRule, specs: li
         raise ValueError(
             f"the codec joins {codec.canonical} with {codec.native} fields, not {len(names)} with {len(native)}"
         )
-    return Entry(names, native, codec, rule.access)
+    return Entry(names, native, codec, rule.access, label=_label(setting, rule, specs[0]))
+
+
+def _label(setting: Setting, rule: FieldRule, spec: FieldSpec) -> str:
+    """The codec in the file's own words."""
+    if rule.flags is not None or rule.values is not None:
+        return "flags" if rule.flags is not None else "values"
+    assert spec.kind is not None  # noqa: S101  # a scalar
+    unit = spec.kind.name == "unit" and setting.units is not None
+    return rule.codec or ("units" if unit else setting.dialect.defaults.get(spec.kind.name, ""))
 
 
 def _codec(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
@@ -181,7 +195,9 @@ def _codec(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
     named = rule.codec or setting.dialect.defaults.get(spec.kind.name)
     if named is None:
         raise ValueError(f"no codec, and the dialect has no default for {spec.kind.name}")
-    own = {"scale": spec.kind.scale, "length": spec.kind.max_length, "choices": spec.kind.choices}
+    own: dict[str, Any] = {"scale": spec.kind.scale, "length": spec.kind.max_length, "choices": spec.kind.choices}
+    if setting.units is not None:
+        own["units"] = unit_codec(setting.units, setting.dialect.blank)
     return codec_of(named, {**own, **setting.parameters})
 
 

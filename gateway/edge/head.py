@@ -124,6 +124,8 @@ def _check_repeated(names: list[bytes]) -> None:
 
 
 def _check_ascii(headers: RawHeaders) -> None:
+    if b"".join([value for _, value in headers]).isascii():
+        return
     for name, value in headers:
         if not value.isascii() and (name in ASCII_ONLY or is_plant_header(name)):
             raise Malformed("This header may hold ASCII only.", field=name.decode("latin-1"))

@@ -31,12 +31,37 @@ _PROTECTED = (
 ) | _FORWARDING
 
 ERP_REQUEST = frozenset(
-    "accept accept-language content-type if-match if-none-match prefer traceparent tracestate x-request-id "
-    "odata-version odata-maxversion dataserviceversion maxdataserviceversion soapaction".split()
+    [
+        "accept",
+        "accept-language",
+        "content-type",
+        "if-match",
+        "if-none-match",
+        "prefer",
+        "traceparent",
+        "tracestate",
+        "x-request-id",
+        "odata-version",
+        "odata-maxversion",
+        "dataserviceversion",
+        "maxdataserviceversion",
+        "soapaction",
+    ]
 )
 ERP_RESPONSE = frozenset(
-    "content-type content-language etag last-modified odata-version dataserviceversion odata-entityid "
-    "preference-applied retry-after sap-message sap-messages".split()
+    [
+        "content-type",
+        "content-language",
+        "etag",
+        "last-modified",
+        "odata-version",
+        "dataserviceversion",
+        "odata-entityid",
+        "preference-applied",
+        "retry-after",
+        "sap-message",
+        "sap-messages",
+    ]
 )
 
 
@@ -94,7 +119,7 @@ def clean(headers: RawHeaders, *, from_trusted_proxy: bool = False) -> Headers:
         if key in values:
             values[key] = _joined(name, key, values[key], value)
         else:
-            values[key] = value.decode("latin-1").strip(" \t")
+            values[key] = value.decode("latin-1")
     if connection:
         _drop_named(connection, values)
     return Headers(MappingProxyType(values))

@@ -1,14 +1,14 @@
 """Strict, exact JSON (pure): refuse whatever two readers could understand differently, lose no digit.
 
-Reading is the standard library's C scanner with hooks: the fast readers keep the last of duplicate keys. The slow
-checks, which walk the document, run only when a cheap bound on its bytes says they are needed.
+Reading is the standard library's C scanner with hooks: the fast readers keep the last of duplicate keys. How deep and
+how large a document is, is counted on its bytes before anything is built from them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -18,6 +18,9 @@ import orjson
 from gateway.errors import Malformed, TooLarge
 
 _UNSOUND_CHARS = re.compile("[\x00\ud800-\udfff]")
+_SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89A-Fa-f])")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # possessive, and never failing: linear on any input
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class JsonLimits:
 DEFAULT_LIMITS = JsonLimits()
 MAX_NUMBER_CHARS = 64
 MAX_EXPONENT = 308
+_SURELY_SMALL_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ def loads(data: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
         raise TooLarge("The JSON document is too large.", limit_bytes=limits.max_bytes)
     if data[:3] == b"\xef\xbb\xbf":
         raise Malformed("The JSON document begins with a byte order mark.")
+    _check_size(data, limits)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,8 +70,8 @@ def loads(data: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
         document = _decode(_FAST, text)
     except _FlawFound:
         _name_the_flaw(_decode(_MARKING, text))
-    if _needs_walk(data, limits):
-        _walk(document, limits)
+    if len(data) > limits.max_string_chars or _SUSPECT_ESCAPE.search(data):
+        _check_strings(document, limits)
     return document
 
 
@@ -90,14 +95,21 @@ def _decode(decoder: json.JSONDecoder, text: str) -> Any:
         raise Malformed("The JSON document is nested too deeply.") from None
 
 
-def _needs_walk(data: bytes, limits: JsonLimits) -> bool:
+def _check_size(data: bytes, limits: JsonLimits) -> None:
     opened = data.count(b"{") + data.count(b"[")
-    return (
-        opened > limits.max_depth
-        or opened + data.count(b",") > limits.max_members
-        or len(data) > limits.max_string_chars
-        or b"\\u" in data
-    )
+    if opened <= limits.max_depth and opened + data.count(b",") <= limits.max_members:
+        return
+    bones = _STRING.sub(b"0", data).translate(None, b" \t\r\n")
+    empty = bones.count(b"{}") + bones.count(b"[]")
+    if bones.count(b",") + bones.count(b"{") + bones.count(b"[") - empty > limits.max_members:
+        raise Malformed(f"The JSON document has more than {limits.max_members} members.")
+    brackets = bones.translate(None, _NOT_BRACKETS)
+    for _ in range(limits.max_depth):  # each pass takes away the innermost level
+        if not brackets:
+            return
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    if brackets:
+        raise Malformed(f"The JSON document is nested deeper than {limits.max_depth}, or its brackets do not match.")
 
 
 # Numbers and objects, as the scanner meets them. Each hook gives the value or a flaw.
@@ -135,70 +147,85 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Flaw:
     return document
 
 
-def _raising(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def checked(value: Any) -> Any:
-        result = hook(value)
-        if result.__class__ is _Flaw:
-            raise _FlawFound
-        return result
+# The same for the fast reading, written out: three calls less for each object and number.
 
-    return checked
+
+def _fast_integer(text: str) -> int:
+    if len(text) > MAX_NUMBER_CHARS:
+        raise _FlawFound
+    return int(text)
+
+
+def _fast_decimal(text: str) -> Decimal:
+    if len(text) <= _SURELY_SMALL_CHARS and "e" not in text and "E" not in text:
+        return Decimal(text)
+    number = _decimal(text)
+    if isinstance(number, _Flaw):
+        raise _FlawFound
+    return number
+
+
+def _fast_constant(_: str) -> NoReturn:
+    raise _FlawFound
+
+
+def _fast_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise _FlawFound
+    return document
 
 
 _FAST = json.JSONDecoder(
-    object_pairs_hook=_raising(_object),
-    parse_int=_raising(_integer),
-    parse_float=_raising(_decimal),
-    parse_constant=_raising(_constant),
+    object_pairs_hook=_fast_object,
+    parse_int=_fast_integer,
+    parse_float=_fast_decimal,
+    parse_constant=_fast_constant,
 )
 _MARKING = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_decimal, parse_constant=_constant
 )
 
 
-# The walk: (pointer, value) of everything, in the order of the document, without recursion.
+# Finding a place: (pointer, value) of everything, in the order of the document.
 
 
-def _children(pointer: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, member in value.items():
-            yield f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", member
-    elif isinstance(value, list):
-        for index, element in enumerate(value):
-            yield f"{pointer}/{index}", element
-
-
-def _name_the_flaw(document: Any) -> NoReturn:
+def _nodes(document: Any) -> Iterator[tuple[str, Any]]:
     open_nodes = [iter([("", document)])]
     while open_nodes:
         for pointer, value in open_nodes[-1]:
-            if isinstance(value, _Flaw):
-                at = pointer if value.key is None else f"{pointer}/{value.key.replace('~', '~0').replace('/', '~1')}"
-                raise Malformed(value.detail, field=_shown(at))
+            yield pointer, value
             if isinstance(value, dict | list):
                 open_nodes.append(_children(pointer, value))
                 break
         else:
             open_nodes.pop()
-    raise Malformed("The JSON document is not sound.")
 
 
-def _walk(document: Any, limits: JsonLimits) -> None:
-    open_nodes = [iter([("", document)])]
-    members = 0
-    while open_nodes:
-        for pointer, value in open_nodes[-1]:
-            members += 1
-            if isinstance(value, str):
-                _check_string(pointer, value, limits)
-            elif isinstance(value, dict | list):
-                _check_container(pointer, value, len(open_nodes), limits)
-                open_nodes.append(_children(pointer, value))
-                break
-        else:
-            open_nodes.pop()
-        if members > limits.max_members + 1:  # the document itself is no member
-            raise Malformed(f"The JSON document has more than {limits.max_members} members.")
+def _children(pointer: str, value: Any) -> Iterator[tuple[str, Any]]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, member in pairs:
+        yield f"{pointer}/{_escaped(str(key))}", member
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _name_the_flaw(document: Any) -> NoReturn:
+    pointer, flaw = next((pointer, node) for pointer, node in _nodes(document) if isinstance(node, _Flaw))
+    if flaw.key is not None:
+        pointer += f"/{_escaped(flaw.key)}"
+    raise Malformed(flaw.detail, field=_shown(pointer))
+
+
+def _check_strings(document: Any, limits: JsonLimits) -> None:
+    for pointer, value in _nodes(document):
+        if isinstance(value, str):
+            _check_string(pointer, value, limits)
+        elif isinstance(value, dict):
+            for key in value:
+                _check_string(pointer, key, limits)
 
 
 def _check_string(pointer: str, value: str, limits: JsonLimits) -> None:
@@ -206,14 +233,6 @@ def _check_string(pointer: str, value: str, limits: JsonLimits) -> None:
         raise Malformed("The text is too long.", field=_shown(pointer))
     if _UNSOUND_CHARS.search(value):
         raise Malformed("The text holds a NUL or half a surrogate pair.", field=_shown(pointer))
-
-
-def _check_container(pointer: str, value: dict[str, Any] | list[Any], depth: int, limits: JsonLimits) -> None:
-    if depth > limits.max_depth:
-        raise Malformed(f"The JSON document is nested deeper than {limits.max_depth}.", field=_shown(pointer))
-    if isinstance(value, dict):
-        for key in value:
-            _check_string(pointer, key, limits)
 
 
 def _shown(pointer: str) -> str:

@@ -165,7 +165,11 @@ def _parse_query(query_string: bytes, repeatable: Collection[str]) -> Mapping[st
 
 def _query_text(encoded: bytes, where: str) -> str:
     text = _unquote(encoded.replace(b"+", b" "), where)
-    if any(unicodedata.category(char) in {"Cc", "Cs", "Cn"} for char in text if not " " <= char <= "~"):
+    if text.isascii():
+        sound = text.isprintable()
+    else:
+        sound = not any(unicodedata.category(char) in {"Cc", "Cs", "Cn"} for char in text)
+    if not sound:
         raise Malformed("Control characters are not allowed.", field=where)
     if not unicodedata.is_normalized("NFC", text):
         raise Malformed("The text is not in Unicode normalisation form C.", field=where)

@@ -23,6 +23,7 @@ async def execute(x: Exchange) -> Exchange:
     if not operation.writes:
         found = await find(side, required(operation.key, "key"), x.deadline_s)
         return replace(x, result=Result(found.document, etag=found.etag, key=operation.key))
+    await _bound_to_own(x, side, operation)
     return replace(x, result=_written(await _write(x, side, operation)))
 
 
@@ -38,6 +39,16 @@ def erp_side(x: Exchange) -> ErpSide:
         required(x.side, "side"),
         cell.term,
     )
+
+
+async def _bound_to_own(x: Exchange, side: ErpSide, operation: Operation) -> None:
+    """What a document is bound to by its URL must be this plant's too. Raises: NoSuchDocument."""
+    if x.action is None or x.action.binds is None:
+        return
+    parent = required(x.resource, "resource").object
+    if (found := required(x.erp, "ERP").of(parent, operation.plant)) is not None:
+        above = replace(side, translation=found[0], shape=found[1])
+        await find(above, required(operation.document, "document")[x.action.binds], x.deadline_s)
 
 
 async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.dialects.resolve import Level, Plan
+from collections.abc import Iterator
+
+from gateway.dialects.resolve import Entry, Level, Plan
 from gateway.protocols.port import Shape
 
 
@@ -13,6 +15,17 @@ def shape_of(plan: Plan) -> Shape:
 
 def _shape(level: Level, native: dict[str, object]) -> Shape:
     readable = [e for e in level.entries if e.access != "write_only"]
-    paths = tuple(dict.fromkeys(path for e in readable if e.rows is None for path in e.native))
-    lists = {e.native[0]: _shape(e.rows, {}) for e in readable if e.rows is not None}
-    return Shape(native, paths, lists)
+    paths = tuple(dict.fromkeys(path for e in readable if not _is_list(e) for path in e.native))
+    return Shape(native, paths, dict(_lists(readable)))
+
+
+def _is_list(entry: Entry) -> bool:
+    return entry.rows is not None or (entry.codec is not None and bool(entry.codec.rows))
+
+
+def _lists(entries: list[Entry]) -> Iterator[tuple[tuple[str, ...], Shape]]:
+    for entry in entries:
+        if entry.rows is not None:
+            yield entry.native[0], _shape(entry.rows, {})
+        elif entry.codec is not None and entry.codec.rows:
+            yield entry.native[0], Shape({}, tuple((name,) for name in entry.codec.rows))

@@ -66,7 +66,7 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     if answer.document is None:
         raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
     document = decoded(side, answer.document)
-    if document.get("plant", side.plant) != side.plant and side.plant != ENTERPRISE:
+    if not belongs(side, document):
         # A key of another plant: this cell has no such document, and says so in the same words as for a missing one.
         raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
     return Found(document, shown_etag(side, document, answer.etag), answer.etag)
@@ -83,7 +83,25 @@ async def search(  # noqa: PLR0917  # all of a query
         page = await side.connector.search(side.shape, query, deadline_s)
     except ErpRefusal as refusal:
         raise meaning(side, refusal) from refusal
-    return FoundPage(tuple(decoded(side, row) for row in page.documents), page.cursor)
+    documents = (decoded(side, row) for row in page.documents)
+    return FoundPage(tuple(document for document in documents if belongs(side, document)), page.cursor)
+
+
+def belongs(side: ErpSide, document: Document) -> bool:
+    """Whether a document is the cell's and of its object.
+
+    ERPs keep the orders of all plants, and all kinds of stock documents, in one place; where neither key nor header tells
+    them apart, the rows do: one at least must name the plant and hold what every row of the object holds.
+    """
+    spec = side.translation.plan.spec
+    if side.plant == ENTERPRISE:
+        return True
+    if document.get("plant", side.plant) != side.plant or spec.plant_of_lines is None:
+        return document.get("plant", side.plant) == side.plant
+    rows = document.get(spec.plant_of_lines) or ()
+    needed = [row.name for row in spec.field(spec.plant_of_lines).rows if row.required]
+    whole = [row for row in rows if all(row.get(name) is not None for name in needed)]
+    return not rows or any(row["plant"] == side.plant for row in whole)
 
 
 def _own_plant(side: ErpSide) -> tuple[Filter, ...]:
@@ -114,12 +132,14 @@ def key_of(side: ErpSide, key: str) -> NativeKey:
 def decoded(side: ErpSide, native: dict[str, object]) -> Document:
     """The canonical form of what the ERP sent. Raises: DialectBroken."""
     try:
-        return side.translation.decode(native)
+        document = side.translation.decode(native)
     except Mismatch as err:
         field = ".".join(map(str, err.native))
         raise DialectBroken(
             f"{side.name} sent {field} in a way its dialect does not know: {err.reason}.", field=field
         ) from err
+    # Where the ERP names the plant on the lines only, the header's is the cell's.
+    return document if side.plant == ENTERPRISE else {"plant": side.plant, **document}
 
 
 def shown_etag(side: ErpSide, document: Document, native: str | None) -> ETag:

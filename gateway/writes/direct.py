@@ -15,7 +15,7 @@ from gateway.core.etags import ETag
 from gateway.dialects.compile import Mismatch
 from gateway.dialects.grammar import Step
 from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag, Unavailable
-from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, StepCall
+from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
 from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
 
 
@@ -70,16 +70,17 @@ def _encoded(side: ErpSide, document: Document) -> NativeDocument:
 
 
 async def _lock(side: ErpSide, key: str | None, if_match: ETag | None, deadline_s: float) -> str | None:
-    """The ERP's own ETag to send along; where it has none, or ignores it, the document is compared before it is written."""
-    if if_match is None or key is None:
+    """The ERP's own ETag to send along, None where it has none or ignores it.
+
+    The document is read first, always: an ERP's keys do not name the plant, and nobody may write through a plant that is not
+    the document's. Raises: NoSuchDocument, StaleEtag.
+    """
+    if key is None:
         return None
-    compares = side.translation.plan.native.get("lock") == "compare"
-    if if_match.native is not None and not compares:
-        return if_match.native
     found: Found = await find(side, key, deadline_s)
-    if str(found.etag) != str(if_match):
+    if if_match is not None and str(found.etag) != str(if_match):
         raise StaleEtag("The document changed since it was read.")
-    return None if compares else found.native_etag
+    return None if side.translation.plan.native.get("lock") == "compare" else found.native_etag
 
 
 def _call(side: ErpSide, step: Step, key: NativeKey, body: NativeDocument | None, etag: str | None) -> StepCall:
@@ -129,7 +130,7 @@ async def _left_behind(
 ) -> Outcome:
     spec = side.translation.plan.spec
     known = key if key is not None else side.translation.decode(dict(native_key)).get(spec.key)
-    if answer.document is not None and _whole(side, answer.document):
+    if answer.document is not None and _whole(side.shape, answer.document):
         document = decoded(side, answer.document)
         return Outcome(document, shown_etag(side, document, answer.etag), document.get(spec.key) or known)
     try:
@@ -139,6 +140,11 @@ async def _left_behind(
     return Outcome(found.document, found.etag, known) if found else Outcome(None, None, known)
 
 
-def _whole(side: ErpSide, native: NativeDocument) -> bool:
-    """Whether an answer shows the document with its rows, so that nobody needs to read it again."""
-    return all(path[0] in native for path in side.shape.lists) and len(native) > len(side.shape.native.get("key", ()))
+def _whole(shape: Shape, native: NativeDocument) -> bool:
+    """Whether an answer shows the document with all its rows, so that nobody needs to read it again."""
+    if len(native) <= len(shape.native.get("key", ())):
+        return False
+    return all(
+        isinstance(native.get(path[0]), list) and all(_whole(rows, row) for row in native[path[0]])
+        for path, rows in shape.lists.items()
+    )

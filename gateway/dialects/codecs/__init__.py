@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from gateway.dialects.codecs.codec import Codec, Schema
-from gateway.dialects.codecs.days import date_compact, date_in_datetime, date_iso, date_ms
+from gateway.dialects.codecs.days import date_compact, date_in_datetime, date_iso, date_ms, date_plain
 from gateway.dialects.codecs.moments import (
     datetime_iso,
     datetime_ms,
@@ -18,10 +18,12 @@ from gateway.dialects.codecs.moments import (
     local_datetime,
     local_day,
 )
+from gateway.dialects.codecs.movements import sap_movement
 from gateway.dialects.codecs.numbers import decimal_float, decimal_number, decimal_text, integer, unit_price
 from gateway.dialects.codecs.rows import in_language, row_date
 from gateway.dialects.codecs.tables import boolean, boolean_text, flags, value_map, words
 from gateway.dialects.codecs.text import joined, leading_zeros, plain, text
+from gateway.dialects.codecs.tryton import internal_transfer, made_product, twice, with_address
 
 CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
     {
@@ -43,6 +45,7 @@ CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
             date_compact,
             date_ms,
             date_in_datetime,
+            date_plain,
             datetime_ms,
             datetime_iso,
             datetime_naive,
@@ -51,6 +54,11 @@ CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
             local_day,
             in_language,
             row_date,
+            sap_movement,
+            internal_transfer,
+            made_product,
+            twice,
+            with_address,
         )
     }
 )

@@ -34,6 +34,8 @@ class Codec:
     canonical: int = 1
     native: int = 1
     blank: Any = None
+    nothing: tuple[Any, ...] = ()
+    """What stands for null in several native fields, where that is not null in each."""
     literal: str = "text"
     literals: tuple[str, ...] = ()
     ordered: bool = False
@@ -48,6 +50,8 @@ class Codec:
     """The longest native text it writes; 0 where it sets no limit."""
     rows: tuple[str, ...] = ()
     """The native value is a list; these are the fields of its rows."""
+    alone: tuple[tuple[int, Codec], ...] = ()
+    """Of several canonical fields: the native field that each may be searched by on its own, and how."""
     known: tuple[tuple[Any, tuple[Any, ...]], ...] = ()
     """For closed lists: (canonical value, native values that read as it)."""
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.dialects.codecs.codec import TEXT, Codec, as_text, exactly
-from gateway.dialects.codecs.days import date_iso, date_ms, from_ms, to_ms
+from gateway.dialects.codecs.days import date_ms, from_ms, iso_date, to_ms
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _WALL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 _DURATION = re.compile(r"PT(?:(\d{1,2})H)?(?:(\d{1,2})M)?(?:(\d{1,2})(?:\.0+)?S)?", re.ASCII)
 _CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.0+)?", re.ASCII)
 _MICROSECOND_DIGITS = 6
+_CLOCKS = {"ms": (_DURATION, "a time of day is PTnnHnnMnnS"), "iso": (_CLOCK, "a time of day is hh:mm:ss")}
 _DAY = timedelta(days=1)
+_MIDNIGHT = time()
 
 
 def datetime_ms(*, offset: bool = True) -> Codec:
@@ -111,13 +114,16 @@ def _once(zone: ZoneInfo) -> Callable[[datetime], bool]:
     return lambda v: v.microsecond == 0 and v.astimezone(zone).fold == 0
 
 
-def _seconds(value: str, form: re.Pattern[str], reason: str) -> int:
-    found = form.fullmatch(as_text(value))
+@lru_cache(maxsize=8192)
+def _time_of_day(value: str, form: str) -> timedelta:
+    """Read a time of day; 24:00:00 is SAP's end of the day."""
+    pattern, reason = _CLOCKS[form]
+    found = pattern.fullmatch(as_text(value))
     if not found:
         raise ValueError(reason)
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    made = hours * 3600 + minutes * 60 + seconds
-    if minutes >= 60 or seconds >= 60 or made > _DAY.total_seconds():  # noqa: PLR2004  # a clock's own limits
+    made = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if minutes >= 60 or seconds >= 60 or made > _DAY:  # noqa: PLR2004  # a clock's own limits
         raise ValueError(reason)
     return made
 
@@ -128,25 +134,24 @@ def local_datetime(*, zone: str, form: str) -> Codec:
     `form` is `ms` (/Date(ms)/ and PTnnHnnMnnS, OData V2) or `iso` (YYYY-MM-DD and hh:mm:ss, OData V4).
     """
     there = _zone(zone)
+    if form not in _CLOCKS:
+        raise ValueError("form is ms or iso")
     days = _days(form)
-    clock, reason = (
-        (_DURATION, "a time of day is PTnnHnnMnnS") if form == "ms" else (_CLOCK, "a time of day is hh:mm:ss")
-    )
+    write = "PT%02dH%02dM%02dS" if form == "ms" else "%02d:%02d:%02d"
 
     def encode(value: datetime) -> tuple[str, str]:
         wall = value.astimezone(there)
         if wall.microsecond:
             raise ValueError("finer than a second")
-        hms = (wall.hour, wall.minute, wall.second)
-        return days.encode(wall.date()), "PT%02dH%02dM%02dS" % hms if form == "ms" else "%02d:%02d:%02d" % hms
+        return days.encode(wall), write % (wall.hour, wall.minute, wall.second)
 
     def decode(values: tuple[Any, Any]) -> datetime | None:
-        if values[0] is None:
+        day, clock = values
+        if day is None:
             return None
-        seconds = _seconds(values[1], clock, reason) if values[1] else 0
-        # 24:00:00 is SAP's end of the day.
-        wall = datetime.combine(days.decode(values[0]), time()) + timedelta(seconds=seconds)
-        return wall.replace(tzinfo=there).astimezone(UTC)
+        wall = datetime.combine(days.decode(day), _MIDNIGHT, there)
+        # Adding to a wall time stays on the wall; only then does it become an instant.
+        return (wall + _time_of_day(clock, form) if clock else wall).astimezone(UTC)
 
     return Codec(
         encode,
@@ -182,7 +187,7 @@ def _days(form: str) -> Codec:
     if form == "ms":
         return date_ms()
     if form == "iso":
-        return date_iso()
+        return Codec(lambda v: v.isoformat()[:10], iso_date, literal="date")
     if form == "plain":
         return Codec(lambda v: v, exactly(date), literal="plain")
     raise ValueError("form is ms, iso or plain")

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.dialects.codecs.codec import Codec, as_text, exactly
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{1,40})?\s*", re.ASCII)
 
 
 def _exact_to(scale: int) -> Callable[[Decimal], Decimal]:
@@ -36,9 +36,9 @@ def number(value: Any) -> Decimal:
     """Read a number in any of the forms that systems write."""
     kind = type(value)
     if kind is str:
-        if not _NUMBER.fullmatch(value.strip()):
+        if not _NUMBER.fullmatch(value):
             raise ValueError("not a number")
-        return Decimal(value.strip())
+        return Decimal(value)
     if kind is Decimal and value.is_finite():
         return value  # type: ignore[no-any-return]
     if kind is int:

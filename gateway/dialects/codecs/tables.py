@@ -7,6 +7,8 @@ from typing import Any
 
 from gateway.dialects.codecs.codec import Codec, exactly
 
+_MOST_FLAGS = 12
+
 
 def boolean() -> Codec:
     """true or false."""
@@ -79,30 +81,45 @@ def flags(states: Mapping[str, tuple[bool, ...]], *, width: int) -> Codec:
 
     No flag at all is null. Takes: `states`, canonical state -> the value of each flag, ordered from the weakest to the strongest.
     """
+    if width > _MOST_FLAGS:
+        raise ValueError(f"at most {_MOST_FLAGS} flags")
     if len(set(states.values())) != len(states):
         raise ValueError("two states have the same flags")
     if any(not any(needed) for needed in states.values()):
         raise ValueError("a state without a flag cannot be told from no state")
-    strongest = tuple((s, tuple(i for i, flag in enumerate(f) if flag)) for s, f in reversed(states.items()))
-    for i, (state, needed) in enumerate(strongest):
-        if any(set(other) <= set(needed) for _, other in strongest[:i]):
-            raise ValueError(f"{state!r} is never read: a later state needs only flags that it sets")
+    table = _states_by_mask(states, width)
+    bits = tuple(1 << i for i in range(width))
 
     def decode(values: tuple[Any, ...]) -> str | None:
-        for state, needed in strongest:
-            if all(values[i] is True for i in needed):
-                return state
-        if any(v not in {None, False} for v in values):
+        mask = 0
+        for value, bit in zip(values, bits, strict=True):
+            if value is True:
+                mask |= bit
+            elif value is not None and value is not False:
+                raise ValueError(f"true or false expected, {type(value).__name__} found")
+        found = table[mask]
+        if found is None and mask:
             raise ValueError("no state has these flags")
-        return None
+        return found
 
     return Codec(
         _lookup(states),
         decode,
         native=width,
+        nothing=(False,) * width,
         literal="boolean",
         known=tuple((state, (needed,)) for state, needed in states.items()),
         schema=({"type": "boolean"},) * width,
         normalising="flags of earlier states may stay set beside the one that counts",
         domain=lambda v: v in states,
     )
+
+
+def _states_by_mask(states: Mapping[str, tuple[bool, ...]], width: int) -> list[str | None]:
+    """For every set of flags the state that is read, found once at load."""
+    needed = [(state, sum(1 << i for i, flag in enumerate(flags_) if flag)) for state, flags_ in states.items()]
+    for i, (state, mask) in enumerate(needed):
+        if any(later & mask == later for _, later in needed[i + 1 :]):
+            raise ValueError(f"{state!r} is never read: a later state needs only flags that it sets")
+    strongest = needed[::-1]
+    return [next((s for s, need in strongest if have & need == need), None) for have in range(1 << width)]

@@ -67,26 +67,28 @@ def leading_zeros(*, width: int, max: int = 0, blank: bool = True) -> Codec:  # 
     )
 
 
-def joined(*, separator: str = "-", parts: int = 2) -> Codec:
-    """A key whose parts are several native fields."""
+def joined(*, separator: str = "-", parts: int = 2, empty: bool = False) -> Codec:
+    """A key whose parts are several native fields; with `empty`, a part may be empty text."""
 
     def encode(value: str) -> tuple[str, ...]:
         found = tuple(value.split(separator))
-        if len(found) != parts or not all(found):
+        if len(found) != parts or not (all(found) or empty):
             raise ValueError(f"a key of {parts} parts with {separator!r} between them")
         return found
 
     def decode(values: tuple[Any, ...]) -> str | None:
-        if all(v in (None, "") for v in values):
+        if all(v is None or v == "" for v in values):
             return None
-        if any(not isinstance(v, str) or not v or separator in v for v in values):
+        texts = [as_text("" if v is None and empty else v) for v in values]
+        if any(separator in v or not (v or empty) for v in texts):
             raise ValueError(f"a part of the key is empty or holds {separator!r}")
-        return str(separator).join(values)
+        return separator.join(texts)
 
     return Codec(
         encode,
         decode,
         native=parts,
+        nothing=("",) * parts if empty else (),
         schema=(TEXT,) * parts,
-        domain=lambda v: v.count(separator) == parts - 1 and all(v.split(separator)),
+        domain=lambda v: v.count(separator) == parts - 1 and (any if empty else all)(v.split(separator)),
     )

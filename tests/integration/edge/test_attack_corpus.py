@@ -27,7 +27,7 @@ def test_the_answer_to_an_attack_is_one_of_those_allowed(served: tuple[Echo, Add
     echo.acted.clear()
     reply = ask(address, attack.raw, answers=attack.answers)
     statuses = reply.statuses
-    assert statuses[:1] and statuses[0] in attack.statuses, reply.raw[:300]
+    assert set(statuses[:1]) & attack.statuses, reply.raw[:300]
     assert len(statuses) == attack.answers
     for word in attack.absent:
         assert word not in reply.raw.replace(b"%d" % address.port, b"")

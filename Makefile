@@ -1,0 +1,57 @@
+# Everything sets itself up: a virtual environment from the one lock, and nothing outside this folder but Debian packages
+# that `make bench` and `make test` name before they install them (only as root, only if missing).
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo check test bench lint types imports unit lock docs clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed"; exit 2; }
+	@echo "installing into $(VENV) with $(PYTHON) (one or two minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP) ## the virtual environment
+
+demo: $(STAMP) ## two ERPs, a gateway, and a plant that moves
+	@$(BIN)/changeover demo $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check gateway migrations tests
+	$(BIN)/ruff format --check gateway migrations tests
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest tests/unit tests/contract -q $(ARGS)
+
+check: lint types imports unit ## the fast loop: lint, types, import contracts, unit and contract tests
+
+test: $(STAMP) ## everything: real ERPs, real databases, real sockets
+	$(BIN)/pytest tests --durations=25 $(ARGS)
+
+bench: $(STAMP) ## the gateway's full job beside nginx
+	$(BIN)/python -m tests.bench $(ARGS)
+
+docs: $(STAMP) ## write the generated reference again
+	$(BIN)/python -m docs.generate
+
+lock: $(STAMP) ## resolve the lock again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

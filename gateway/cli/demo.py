@@ -1,5 +1,0 @@
-"""`changeover demo`."""
-
-
-def demo() -> None:
-    """Not yet."""

@@ -1,0 +1,134 @@
+"""The processes of the demo: two simulated ERPs and a gateway, each a real one on a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from gateway.app import shipped
+from gateway.control.content import FOLDERS
+from gateway.edge.api_keys import generate
+
+_CLIENTS = ("mes", "wms", "planning")
+_START_S = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What runs, and how to reach it. `erps` are by side; `keys` by client."""
+
+    gateway: str
+    admin: str
+    erps: dict[str, str]
+    keys: dict[str, str]
+    content: Path
+    environment: dict[str, str]
+
+    async def changeover(self, *arguments: str) -> str:
+        """Run a `changeover` command as an operator would. Raises: RuntimeError: it failed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway", *arguments,
+            env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"changeover {' '.join(arguments)}: {output.decode(errors='replace')}")
+        return output.decode()
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Demo]:
+    """Start everything in `folder`, and stop it all at the end."""
+    legacy, cloud, data, admin = _free_ports(4)
+    demo = _prepared(folder, legacy, cloud, data, admin)
+    secret = demo.environment["CHANGEOVER_ERP_ECC_SECRET"]
+    commands = [
+        ["gateway.sim.erps", "legacy", "--port", str(legacy), "--auth", f"basic:GATEWAY:{secret}"],
+        ["gateway.sim.erps", "cloud", "--port", str(cloud), "--auth", f"oauth:gateway:{secret}"],
+        ["gateway", "serve", "--content", str(demo.content), "--port", str(data), "--admin-port", str(admin)],
+    ]
+    processes = [await _start(folder, command, demo.environment) for command in commands]
+    try:
+        await _ready(demo, processes, folder)
+        yield demo
+    finally:
+        for process in reversed(processes):
+            if process.returncode is None:
+                process.terminate()
+        await asyncio.gather(*(process.wait() for process in processes))
+
+
+def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
+    content = folder / "content"
+    for name in FOLDERS:
+        shutil.copytree(shipped() / name, content / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
+    (folder / "jwks.json").write_text(json.dumps({"keys": []}))
+    secret = secrets.token_urlsafe(16)
+    keys = {client: generate(client, secrets.token_bytes)[0] for client in _CLIENTS}
+    environment = {
+        **os.environ,
+        "CHANGEOVER_ERP_ECC_URL": f"http://127.0.0.1:{legacy}",
+        "CHANGEOVER_ERP_S4_URL": f"http://127.0.0.1:{cloud}",
+        "CHANGEOVER_ERP_ECC_SECRET": secret,
+        "CHANGEOVER_ERP_S4_SECRET": secret,
+        "CHANGEOVER_JWKS": f"file:{folder / 'jwks.json'}",
+        "CHANGEOVER_DATABASE_URL": f"sqlite:///{folder / 'changeover.db'}",
+        "CHANGEOVER_LOG_LEVEL": "warning",
+        "CHANGEOVER_FOLLOW_S": "0.1",
+    } | {f"CHANGEOVER_KEY_{c.upper()}": hashlib.sha256(key.encode()).hexdigest() for c, key in keys.items()}
+    erps = {"legacy": f"http://127.0.0.1:{legacy}", "cloud": f"http://127.0.0.1:{cloud}"}
+    return Demo(f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}", erps, keys, content, environment)
+
+
+async def _start(folder: Path, command: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process:
+    with open(folder / f"{command[0]}-{command[1]}.log", "wb") as log:  # noqa: ASYNC230, PTH123  # once, at the start
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+async def _ready(demo: Demo, processes: list[asyncio.subprocess.Process], folder: Path) -> None:
+    """Wait until all answer. Raises: RuntimeError: one died, with the end of its log."""
+    wanted = [f"{demo.admin}/readyz", *(f"{url}/_health" for url in demo.erps.values())]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for _ in range(_START_S * 10):
+            if any(p.returncode is not None for p in processes):
+                break
+            if all([await _answers(http, url) for url in wanted]):
+                return
+            await asyncio.sleep(0.1)
+    raise RuntimeError(f"the demo did not start:\n{_ends_of_logs(folder)}")
+
+
+def _ends_of_logs(folder: Path) -> str:
+    return "\n".join(path.read_text(errors="replace")[-1500:] for path in sorted(folder.glob("*.log")))
+
+
+async def _answers(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(url)).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

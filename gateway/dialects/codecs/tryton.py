@@ -1,0 +1,86 @@
+"""Codecs of what Tryton wants said twice. Source: the records its server needs for an order to be carried out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dialects.codecs.codec import Codec, as_text
+from gateway.dialects.codecs.numbers import decimal_float
+
+
+def twice(*, of: Codec) -> Codec:
+    """One value in two native fields; the first is read."""
+    return Codec(
+        lambda v: (of.encode(v),) * 2,
+        lambda values: None if values[0] is None else of.decode(values[0]),
+        native=2,
+        comparable=False,
+        schema=of.schema * 2,
+        normalising="the second field only repeats the first",
+        domain=of.domain,
+    )
+
+
+def with_address(*, key: str) -> Codec:
+    """A party, and beside it the party's one address, named by the party's code in `key`; the party is read."""
+    return Codec(
+        lambda v: (v, {key: v}),
+        lambda values: None if values[0] is None else as_text(values[0]),
+        native=2,
+        comparable=False,
+        schema=({"type": "string"}, {}),
+        normalising="the address follows from the party",
+    )
+
+
+def made_product(*, units: Codec, production: str, storage: str) -> Codec:
+    """Item, quantity and unit of an order, and beside them the one stock move that its product will come out with."""
+    quantities = decimal_float(scale=3)
+
+    def encode(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        item, quantity, unit = values
+        amount = None if quantity is None else quantities.encode(quantity)
+        symbol = None if unit is None else units.encode(unit)
+        if None in values:
+            return item, amount, symbol, []
+        move = {"product": {"code": item}, "quantity": amount, "unit": {"symbol": symbol}}
+        places = {"from_location": {"code": production}, "to_location": {"code": storage}}
+        return item, amount, symbol, [move | places]
+
+    def decode(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        item, quantity, unit = values[:3]
+        return (
+            None if item is None else as_text(item),
+            None if quantity is None else quantities.decode(quantity),
+            None if unit is None else units.decode(unit),
+        )
+
+    return Codec(
+        encode,
+        decode,
+        canonical=3,
+        native=4,
+        schema=({"type": "string"}, {"type": "number"}, {"type": "string"}, {"type": "array"}),
+        normalising="the move of the product follows from the order",
+        domain=lambda v: (v[1] is None or quantities.domain(v[1])) and (v[2] is None or units.domain(v[2])),
+        alone=((0, Codec(as_text, as_text)), (1, quantities), (2, units)),
+    )
+
+
+def internal_transfer() -> Codec:
+    """Type, from and to of a move in an internal shipment, which is always a transfer, as its two places."""
+
+    def encode(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if values[0] != "transfer":
+            raise ValueError("only a transfer from a place to a place can be moved here")
+        return values[1:]
+
+    return Codec(
+        encode,
+        lambda values: ("transfer", *(None if v is None else as_text(v) for v in values)),
+        canonical=3,
+        native=2,
+        comparable=False,
+        schema=({"type": "string"},) * 2,
+        domain=lambda v: v[0] == "transfer" and v[1:] != (None, None),
+    )

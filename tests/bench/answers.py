@@ -1,0 +1,134 @@
+"""The fixed ERP: what the simulated legacy ERP really answers to the gateway's own calls, and what a client must then see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.protocols.odata_v2 import ODataV2
+from gateway.protocols.port import HttpCall, HttpReply, Shape, StepCall
+from gateway.sim.erps import ErpConfig, legacy_app
+from gateway.sim.erps.wire.messages import Request
+from tests.bench.processes import BenchError
+
+PLANT, KEY = "1000", "1000003"
+GET_PATH = f"/api/v2/plants/{PLANT}/production-orders/{KEY}"
+POST_PATH = f"/api/v2/plants/{PLANT}/production-orders"
+DAY = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
+NEW_ORDER: Mapping[str, Any] = {
+    "type": "PP01",
+    "item": "PUMP-200",
+    "quantity": {"value": "12.5", "unit": "H87"},
+    "planned": {"start": "2026-12-01T06:00:00Z", "end": "2026-12-03T14:30:00Z"},
+    "planned_scrap": "0.5",
+    "reference": "MES-2026-000815",
+    "planner": "001",
+    "supervisor": "010",
+    "storage_location": "0001",
+    "recipient": "HALL 7",
+    "unloading_point": "GATE 12",
+    "priority": "3",
+    "operations": [
+        {"sequence": "10", "work_center": "MILL-01", "control_key": "PP01", "description": "Machine housing"},
+        {"sequence": "20", "work_center": "ASSY-02", "control_key": "PP01", "description": "Assemble and test"},
+    ],
+    "components": [
+        {"line": "1", "item": "HOUSING-3", "plant": PLANT, "quantity": {"value": "12.5", "unit": "H87"}, "operation": "20",
+         "storage_location": "0001", "backflush": True},
+        {"line": "2", "item": "MOTOR-50", "plant": PLANT, "quantity": {"value": "25", "unit": "H87"}, "operation": "20",
+         "storage_location": "0001", "backflush": True},
+    ],
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FixedErp:
+    """The two answers, byte for byte, and how many calls the gateway needs for one create."""
+
+    read: bytes
+    created: bytes
+    native: dict[str, Any]
+
+
+def captured(shape: Shape, new_native: dict[str, Any]) -> FixedErp:
+    """Ask the simulated ERP what it answers. Takes: the order's shape, and a new order in the ERP's words."""
+    erp = legacy_app(ErpConfig(csrf=False, clock=lambda: DAY)).erp
+    codec = ODataV2()
+
+    def answer(call: HttpCall, status: int) -> bytes:
+        path, _, query = call.target.partition("?")
+        found = erp.answer(Request(call.method, path, query, {"host": "127.0.0.1"}, call.body or b""))
+        if found.status != status:
+            raise BenchError(f"the simulated ERP answered {found.status}: {found.body[:500]!r}")
+        return found.body
+
+    read = answer(codec.read(shape, {"ManufacturingOrder": KEY.zfill(12)}), 200)
+    created = answer(codec.step(shape, StepCall("create", document=new_native)), 201)
+    native = codec.answer(shape, HttpReply(200, {}, read)).document
+    return FixedErp(read, created, native or {})
+
+
+def differences(shown: Mapping[str, Any], native: Mapping[str, Any]) -> list[str]:
+    """Where what the gateway shows is not what the ERP said. The expectations are written here by hand, field by field."""
+    wanted = _expected(native)
+    found = []
+    for path, value in wanted.items():
+        have: Any = shown
+        for step in path.split("."):
+            have = have[int(step)] if isinstance(have, list) else (have or {}).get(step)
+        if have != value:
+            found.append(f"{path}: {have!r} instead of {value!r}")
+    for name in ("operations", "components"):
+        rows = native[f"to_ProductionOrder{name[:-1].capitalize()}"]
+        if len(shown.get(name) or ()) != len(rows):
+            found.append(f"{name}: not {len(rows)} rows")
+    return found
+
+
+def _expected(native: Mapping[str, Any]) -> dict[str, Any]:
+    operation, component = native["to_ProductionOrderOperation"][1], native["to_ProductionOrderComponent"][1]
+    return {
+        "id": native["ManufacturingOrder"].lstrip("0"),
+        "reference": native["ZZExternalReference"],
+        "type": native["ManufacturingOrderType"],
+        "plant": native["ProductionPlant"],
+        "item": native["Material"],
+        "quantity.value": Decimal(native["TotalQuantity"]),
+        "quantity.unit": {"ST": "H87"}[native["ProductionUnit"]],
+        "confirmed.yield": Decimal(native["MfgOrderConfirmedYieldQty"]),
+        "status": "released" if native["OrderIsReleased"] else "created",
+        "planned.start": _moment(native["MfgOrderPlannedStartDate"], native["MfgOrderPlannedStartTime"]),
+        "planned.end": _moment(native["MfgOrderPlannedEndDate"], native["MfgOrderPlannedEndTime"]),
+        "planner": native["MRPController"],
+        "supervisor": native["ProductionSupervisor"],
+        "storage_location": native["StorageLocation"],
+        "company": native["CompanyCode"],
+        "locked": native["OrderIsLocked"],
+        "priority": native["ManufacturingOrderImportance"] or None,
+        "operations.1.sequence": operation["ManufacturingOrderOperation"].lstrip("0"),
+        "operations.1.work_center": operation["WorkCenter"],
+        "operations.1.description": operation["MfgOrderOperationText"],
+        "components.1.line": component["ReservationItem"].lstrip("0"),
+        "components.1.item": component["Material"],
+        "components.1.quantity.value": Decimal(component["RequiredQuantity"]),
+        "components.1.operation": component["ManufacturingOrderOperation"].lstrip("0"),
+        "components.1.backflush": component["MatlCompIsMarkedForBackflush"],
+    }
+
+
+def _moment(day: str, time: str) -> str:
+    """A day in milliseconds and a time of day such as PT06H00M00S, both local in Hamburg, as UTC."""
+    hours, minutes, seconds = int(time[2:4]), int(time[5:7]), int(time[8:10])
+    midnight = datetime.fromtimestamp(int(day[6:-2]) / 1000, UTC)
+    local = midnight.replace(hour=hours, minute=minutes, second=seconds, tzinfo=ZoneInfo("Europe/Berlin"))
+    return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def exact(body: bytes) -> Any:
+    """JSON with every digit."""
+    return json.loads(body, parse_float=Decimal)

@@ -1,0 +1,99 @@
+"""The store on both databases: one transaction, one truth."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.app import shipped
+from gateway.core.waves import Cell, Plan, WaveTable
+from gateway.store.engine import Store, StoreUnusable, database_url
+from gateway.store.schema import at_head, migrate
+from gateway.store.waves import AuditEntry, StalePlan, audit, commit, files_of, revision, running
+from tests.support.postgres import Cluster
+
+MIGRATIONS = shipped() / "migrations"
+CELL = Cell("1000", "production", "ecc", "s4", target="cloud", wave="wave-1")
+ENTRY = AuditEntry(1, "lead", "apply", "go-live", {"changes": ["add"]})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    cluster: Cluster = request.getfixturevalue("postgres")
+    name = f"store_{abs(hash(tmp_path)) % 10**9}"
+    yield cluster.create(name)
+    cluster.drop(name)
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    made = Store(url)
+    await migrate(made, MIGRATIONS)
+    yield made
+    await made.close()
+
+
+def table(revision_: int, cell: Cell = CELL) -> WaveTable:
+    return WaveTable(revision_, {cell.id: cell})
+
+
+async def test_a_new_database_is_brought_to_the_newest_schema_and_holds_no_table(store: Store) -> None:
+    have, newest = await at_head(store, MIGRATIONS)
+    assert have == newest is not None
+    assert await running(store) is None
+    assert await revision(store) is None
+
+
+async def test_what_is_committed_is_read_back_whole(store: Store) -> None:
+    await commit(store, Plan(0, "c1", ()), table(1), b"files", ENTRY)
+    now = await running(store)
+    assert now is not None
+    assert (now.table, now.content) == (table(1), "c1")
+    assert await files_of(store, "c1") == b"files"
+    assert await audit(store, 10) == [ENTRY]
+
+
+async def test_a_plan_for_an_older_table_is_refused_and_leaves_no_trace(store: Store) -> None:
+    await commit(store, Plan(0, "c1", ()), table(1), b"files", ENTRY)
+    with pytest.raises(StalePlan):
+        await commit(store, Plan(0, "c2", ()), table(1), b"other", ENTRY)
+    assert await revision(store) == (1, "c1")
+    assert await files_of(store, "c2") is None
+    assert len(await audit(store, 10)) == 1
+
+
+async def test_of_many_who_apply_the_same_plan_at_once_exactly_one_succeeds(store: Store) -> None:
+    await commit(store, Plan(0, "c1", ()), table(1), b"files", ENTRY)
+    plans = (commit(store, Plan(1, f"c{i}", ()), table(2), b"x", ENTRY) for i in range(2, 8))
+    outcomes = await asyncio.gather(*plans, return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert all(outcome is None or isinstance(outcome, StalePlan) for outcome in outcomes)
+    assert (await revision(store) or (0, ""))[0] == 2
+
+
+async def test_gateways_that_start_together_bring_the_schema_up_once(url: str) -> None:
+    stores = [Store(url) for _ in range(3)]
+    await asyncio.gather(*(migrate(s, MIGRATIONS) for s in stores))
+    have, newest = await at_head(stores[0], MIGRATIONS)
+    assert have == newest
+    for s in stores:
+        await s.close()
+
+
+def test_a_sqlite_file_is_owned_by_one_gateway_only(tmp_path: Path) -> None:
+    first, second = (Store(f"sqlite:///{tmp_path / 'x.db'}") for _ in range(2))
+    first.own()
+    with pytest.raises(StoreUnusable, match="another gateway"):
+        second.own()
+
+
+@pytest.mark.parametrize("text", ["mysql://h/db", "not a url", "oracle+x://h"])
+def test_a_database_the_store_does_not_speak_is_refused_by_name(text: str) -> None:
+    with pytest.raises(StoreUnusable):
+        database_url(text)
