@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +31,7 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
         errors.UnsupportedMedia: Problem(415, "Send the type in `accept`.", "Nothing."),
         errors.MethodNotAllowed: Problem(405, "Use a method of `Allow`.", "Nothing."),
         errors.ExpectationFailed: Problem(417, "Send no Expect but 100-continue.", "Nothing."),
-        errors.NotAuthenticated: Problem(401, "Get a valid token or key; `reason` says what is wrong.", "Look at the issuer's keys and clocks."),
+        errors.NotAuthenticated: Problem(401, "Get a valid token or key; see `reason`.", "Look at the issuer's keys and clocks."),
         errors.Denied: Problem(403, "Ask the security team; `reasons` are the policy's.", "Look the decision up by request id."),
         errors.UnroutedPlant: Problem(404, "Check plant and resource.", "Declare a cell in routes/waves.yaml and apply."),
         errors.UnknownVersion: Problem(404, "Use one of `versions`.", "Nothing."),
@@ -58,6 +59,7 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
 )  # fmt: skip
 INTERNAL = Problem(500, "Report the request id.", "Look at the log line of the request id: it is our fault.")
 _BUSY_BY_CALLER = "rate_class"
+_DOWN_FOR_S = 1  # an ERP that is down says nothing about when it will be back
 _HEADERS_ONLY = ("allow", "retry_after_s")
 
 
@@ -99,6 +101,18 @@ def rendered(error: Exception, request_id: str, base_url: str) -> tuple[int, lis
     return status, [("content-type", "application/problem+json"), *_headers(error)], orjson.dumps(body, default=str)
 
 
+def edge_renderer(base_url: str) -> Callable[[int, str, str], bytes]:
+    """How a request that never became one is refused: the same document, without the id it never got."""
+
+    def render(status: int, code: str, detail: str) -> bytes:
+        known = codes().get(code)
+        title = title_of(known) if known else HTTPStatus(status).phrase
+        type_ = f"{base_url}/problems/{code}" if known else "about:blank"
+        return orjson.dumps({"type": type_, "title": title, "status": status, "detail": detail, "code": code})
+
+    return render
+
+
 class _Internal(errors.Broken):
     """The gateway failed."""
 
@@ -113,7 +127,7 @@ def _headers(error: errors.GatewayError) -> list[tuple[str, str]]:
         headers.append(("www-authenticate", f'Bearer realm="changeover"{detail}'))
     if isinstance(error, errors.MethodNotAllowed):
         headers.append(("allow", ", ".join(error.extra.get("allow", ()))))
-    wait = error.extra.get("retry_after_s")
+    wait = error.extra.get("retry_after_s", _DOWN_FOR_S if isinstance(error, errors.ErpDown) else None)
     if wait is not None:
         headers.append(("retry-after", str(max(1, round(float(wait))))))
     return headers

@@ -13,6 +13,7 @@ import uvicorn
 from gateway.app import CLOCK, Gateway, edge_limits
 from gateway.edge.http_protocol import uvicorn_options
 from gateway.observe.logs import log
+from gateway.problem import edge_renderer
 from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.surfaces.admin import admin_app
@@ -57,7 +58,7 @@ async def serve(settings: Settings, started: Callable[[int, int], None] | None =
             settings,
             settings.port,
             timeout_keep_alive=int(settings.keep_alive_s),
-            **uvicorn_options(limits),
+            **uvicorn_options(limits, edge_renderer(gateway.settings.public_url.rstrip("/"))),
         )
         admin = _server(admin_app(gateway), settings, settings.admin_port)
         await _run(gateway, data, admin, settings, started)
@@ -73,7 +74,7 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(server.serve()) for server in (data, admin)]
-    while not (data.started and admin.started) and not any(t.done() for t in tasks):
+    while not (data.started and admin.started) and not any(t.done() for t in tasks):  # noqa: ASYNC110  # uvicorn has no event
         await asyncio.sleep(0.01)
     if data.started and admin.started:
         ports = tuple(s.servers[0].sockets[0].getsockname()[1] for s in (data, admin))

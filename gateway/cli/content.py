@@ -64,7 +64,7 @@ def plan(
     content: Folder = None,
     database: Database = None,
     output: Output = Format.TABLE,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when there are differences")] = False,  # noqa: FBT002
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when there are differences")] = False,
 ) -> None:
     """Show what an apply would change."""
     with told():
@@ -107,7 +107,7 @@ def apply(
     unsafe_switch: Annotated[
         bool, typer.Option("--unsafe-switch", help="move cells between ERPs without a flip")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Put declared content and cells in force: all of it in one transaction, or none."""

@@ -1,9 +1,130 @@
-"""`changeover dialect`."""
+"""`changeover dialect check|show|coverage` and `changeover drift`: what dialects say, and whether ERPs still say it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer()
+from gateway.app import shipped
+from gateway.cli.content import Folder, declared
+from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
+from gateway.cli.serve import settings
+from gateway.connectors.factory import PROTOCOLS, make_connector
+from gateway.control.content import Content
+from gateway.control.recordings import recorded_documents
+from gateway.core.deployment import Erp
+from gateway.dialects import check as rules
+from gateway.dialects.drift import Change
+from gateway.dialects.drift import drift as compared
+from gateway.dialects.library import ENTERPRISE, Dialect
+from gateway.errors import ErpAnswerBroken
+from gateway.protocols.edmx import metadata_of
+from gateway.protocols.shape import shape_of
+
+app = typer.Typer(help="The mapping files: their coverage, their laws, what one says.", no_args_is_help=True)
+Only = Annotated[str | None, typer.Option("--dialect", help="only this one")]
 
 
-def drift() -> None:
-    """Not yet."""
+def _content(folder: Path | None) -> Content:
+    return declared(settings(content=folder))[1]
+
+
+def _dialect(content: Content, name: str) -> Dialect:
+    if name not in content.dialects:
+        fail(f"no dialect {name!r}; there are {', '.join(sorted(content.dialects))}", Exit.USAGE)
+    return content.dialects[name]
+
+
+@app.command()
+def check(only: Only = None, content: Folder = None, output: Output = Format.TABLE) -> None:
+    """Check the laws on generated documents and on every recorded payload."""
+    with told():
+        found = _content(content)
+        dialects = {n: d for n, d in found.dialects.items() if only in (None, n)}
+        codecs = {name: make() for name, make in PROTOCOLS.items()}
+        recorded = recorded_documents((content or shipped()) / "translators" / "recorded", dialects, codecs)
+        with progress.status("checking laws"):
+            findings = rules.checked(dialects, recorded)
+    show([asdict(f) for f in findings], output)
+    documents = sum(len(tuple(rows)) for rows in recorded.values())
+    progress.print(f"{len(dialects)} dialects, {documents} recorded documents, {len(findings)} findings")
+    if findings:
+        raise typer.Exit(Exit.ERROR)
+
+
+@app.command()
+def coverage(only: Only = None, content: Folder = None, output: Output = Format.TABLE) -> None:
+    """Count what each dialect maps, shows only, refuses, drops and ignores."""
+    with told():
+        found = _content(content)
+        rows = [
+            {"dialect": name, "object": row.object, **{k: _count(v) for k, v in asdict(row).items() if k != "object"}}
+            for name, dialect in sorted(found.dialects.items())
+            if only in (None, name)
+            for row in rules.coverage(dialect)
+        ]
+    show(rows, output)
+
+
+def _count(value: Any) -> Any:
+    return len(value) if isinstance(value, tuple) else value
+
+
+@app.command("show")
+def show_(
+    dialect: Annotated[str, typer.Argument(help="such as sap-ecc")],
+    object_: Annotated[str, typer.Argument(metavar="OBJECT", help="such as production_order")],
+    plant: Annotated[str, typer.Option(help="with the overlays of this plant")] = ENTERPRISE,
+    content: Folder = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Print one object's mapping, overlays included."""
+    with told():
+        translation = _dialect(_content(content), dialect).of(object_, plant)
+        if translation is None:
+            fail(f"{dialect} has no object {object_!r}", Exit.USAGE)
+        show([asdict(line) for line in rules.show(translation)], output)
+
+
+def drift(
+    erp: Annotated[str | None, typer.Argument(help="an ERP of routes/erps; default: all")] = None,
+    content: Folder = None,
+    output: Output = Format.TABLE,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when something changed")] = False,
+) -> None:
+    """Compare dialects with the ERPs' live $metadata and name what a release changed."""
+    with told():
+        found = _content(content)
+        erps = [e for name, e in found.erps.items() if erp in (None, name)]
+        if not erps:
+            fail(f"no ERP {erp!r}; there are {', '.join(found.erps)}", Exit.USAGE)
+        changes = [(e.erp, object_, c) for e in erps for object_, c in asyncio.run(_drift(found, e))]
+    show([{"erp": name, "object": object_, **asdict(change)} for name, object_, change in changes], output)
+    progress.print(f"{len(changes)} differences")
+    if exit_code and changes:
+        raise typer.Exit(Exit.DIFFERENT)
+
+
+async def _drift(content: Content, erp: Erp) -> list[tuple[str, Change]]:
+    dialect = content.dialects[erp.dialect]
+    connector = make_connector(erp, dialect.file.protocol or "")
+    found: list[tuple[str, Change]] = []
+    try:
+        for name in dialect.objects:
+            translation = dialect.of(name, ENTERPRISE)
+            if translation is None:
+                continue
+            deadline_s = asyncio.get_running_loop().time() + 15
+            try:
+                body = await connector.metadata(shape_of(translation.plan), deadline_s)
+            except ErpAnswerBroken as err:
+                progress.print(f"{erp.erp}/{name}: {err.detail}")
+                continue
+            found += [(name, change) for change in compared(translation.plan, metadata_of(body))]
+    finally:
+        await connector.close()
+    return found

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli import content, demo, dialect, doctor, explain, serve
+from gateway.cli.demo import sandbox
 
 app = typer.Typer(name="changeover", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -35,6 +36,7 @@ app.command("apply")(content.apply)
 app.command("doctor")(doctor.doctor)
 app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
+app.command("sandbox")(sandbox.sandbox)
 app.add_typer(dialect.app, name="dialect")
 app.command("drift")(dialect.drift)
 app.command("wave")(content.wave)

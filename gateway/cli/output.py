@@ -58,7 +58,9 @@ def show(rows: Sequence[dict[str, Any]], output: Format, *, title: str | None = 
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*("" if v is None else str(v) for v in row.values()))
-        Console().print(table)
+        # A pipe has no width of its own: let the lines be as long as they are.
+        console = Console()
+        Console(width=None if console.is_terminal else 200).print(table)
 
 
 def print_json(value: Any) -> None:

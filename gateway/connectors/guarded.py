@@ -34,7 +34,7 @@ _LOOKUPS_KEPT = 10_000
 class GuardedConnector:
     """The connector of one ERP. `name` appears in errors and metrics."""
 
-    def __init__(  # noqa: PLR0917  # the composition root's list
+    def __init__(  # the composition root's list
         self, name: str, codec: ProtocolCodec, transport: Transport, session: Session, limits: Limits, gauge: Gauge
     ) -> None:
         self.name, self.gauge = name, gauge

@@ -43,7 +43,7 @@ class HttpTransport:
         )
         # aiohttp sends GET, PUT and DELETE again when a connection breaks. Whether that is safe is not its to judge: a PUT
         # may be a write that happened. There is no public switch; a test watches that this one works.
-        session._retry_connection = False  # noqa: SLF001
+        session._retry_connection = False
         return session
 
     async def _count_opened(self, *_: object) -> None:

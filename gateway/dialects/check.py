@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.canonical import Document
-from gateway.dialects.compile import Mismatch, Translation
+from gateway.dialects.compile import Translation
 from gateway.dialects.library import ENTERPRISE, Dialect
 from gateway.dialects.resolve import Entry, Level
+from gateway.dialects.running import Mismatch
 from gateway.dialects.specimens import specimens
 
 NativeDocument = Mapping[str, Any]
@@ -87,9 +88,7 @@ def _levels(level: Level, prefix: str = "") -> Iterator[tuple[str, Level]]:
 
 def show(translation: Translation) -> tuple[Line, ...]:
     """Every mapped field of a translation, in the order of its file."""
-    return tuple(
-        _line(prefix, entry) for prefix, level in _levels(translation.plan.level) for entry in level.entries
-    )
+    return tuple(_line(prefix, entry) for prefix, level in _levels(translation.plan.level) for entry in level.entries)
 
 
 def _line(prefix: str, entry: Entry) -> Line:
@@ -133,7 +132,7 @@ def _recorded(
 
 
 def settled(translation: Translation, document: NativeDocument) -> Document:
-    """The canonical form of a native document, which must not change by a trip there and back. Raises: Mismatch, ValueError."""
+    """The canonical form of a native document that settles after one round. Raises: Mismatch, ValueError."""
     first = translation.decode(document)
     there = translation.encode(first)
     if translation.encode(translation.decode(there)) != there:

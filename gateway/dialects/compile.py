@@ -1,40 +1,28 @@
 """Generated Python for a plan: two functions per level, one branch per field.
 
-Interpreting a table costs three to ten times as much per document; a generated function is read once at load and is as fast as
-hand-written code. Each generated line knows which entry it came from, so an error names the field.
+Interpreting a table costs three to ten times as much per document; a generated function is read once at load and is as
+fast as hand-written code. Each generated line knows which entry it came from, so an error names the field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from gateway.core.canonical import Document
 from gateway.dialects.resolve import Entry, Level, Plan
-
-Mode = Literal["show", "write"]
-ABSENT = object()
-
-
-class Mismatch(Exception):
-    """A document does not fit its dialect. `canonical` and `native` are paths; rows carry their number from 0."""
-
-    def __init__(self, canonical: tuple[str | int, ...], native: tuple[str | int, ...], reason: str) -> None:
-        super().__init__(reason)
-        self.canonical, self.native, self.reason = canonical, native, reason
-
-    def within(self, canonical: str, native: str, row: int) -> Mismatch:
-        return Mismatch((canonical, row, *self.canonical), (native, row, *self.native), self.reason)
+from gateway.dialects.running import ABSENT, Mismatch, explain, known, refuse, rows
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
     """The compiled directions of one object.
 
-    `encode` writes all mapped fields (what the system shows); `encode_write` leaves out what is read-only there and refuses what the
-    system lacks; `encode_change` is the same without constants, for a document that holds only what changes; `decode` reads leniently (an ERP may show more); `decode_strict` refuses fields nobody mapped (a client may not send
-    more) and fields that are read-only.
+    `encode` writes all mapped fields (what the system shows); `encode_write` leaves out what is read-only there and
+    refuses what the system lacks; `encode_change` is the same without constants, for a document that holds only what
+    changes; `decode` reads leniently (an ERP may show more); `decode_strict` refuses fields nobody mapped (a client may
+    not send more) and fields that are read-only.
     """
 
     plan: Plan
@@ -75,7 +63,7 @@ class _Writer:
         self.file = f"<dialect {plan.dialect}/{plan.spec.name} {name}>"
         self.lines: list[str] = []
         self.owners: list[Entry | None] = []
-        self.names: dict[str, Any] = {"ABSENT": ABSENT, "rows": _rows, "explain": _explain, "Mismatch": Mismatch}
+        self.names: dict[str, Any] = {"ABSENT": ABSENT, "rows": rows, "explain": explain, "Mismatch": Mismatch}
 
     def put(self, indent: int, line: str, owner: Entry | None = None) -> None:
         self.lines.append("    " * indent + line)
@@ -93,7 +81,7 @@ class _Writer:
             refused = {n for n, lacking in level.unsupported.items() if lacking.policy == "refuse"}
             if refused:
                 self.put(2, f"refuse({self.name(frozenset(refused))}, c)")
-                self.names["refuse"] = _refuse
+                self.names["refuse"] = refuse
         self.put(2, "n = {}")
         made: set[tuple[str, ...]] = set()
         for path, value in level.constants:
@@ -157,7 +145,7 @@ class _Writer:
     ) -> None:
         target = "n"
         for depth, step in enumerate(path[:-1], start=1):
-            # Only the first writer of a nested object may find it missing, but a branch may have been skipped: always ask.
+            # Only the first writer of a nested object may find it missing, but it may have been skipped: always ask.
             target = f"{target}.setdefault({step!r}, {{}})"
             made.add(path[:depth])
         self.put(indent, f"{target}[{path[-1]!r}] = {value}", owner)
@@ -184,10 +172,14 @@ class _Writer:
                 inner = inner.setdefault(step, {})
             inner.setdefault(path[-1], None)
         shown = {
-            p[:depth] for e in level.entries if e.access == "read_only" for p in e.native for depth in range(1, len(p) + 1)
+            p[:depth]
+            for e in level.entries
+            if e.access == "read_only"
+            for p in e.native
+            for depth in range(1, len(p) + 1)
         }
         self.put(2, f"known(n, {self.name(tree)}, {self.name(shown)}, ())")
-        self.names["known"] = _known
+        self.names["known"] = known
 
     def _decode_entry(self, entry: Entry, child: Any) -> None:
         for i, path in enumerate(entry.native):
@@ -256,35 +248,6 @@ class _Writer:
         return made
 
 
-def _rows(run: Callable[[Any], Any], values: Any, outer: tuple[str, str]) -> list[Any]:
-    if not isinstance(values, list | tuple):
-        raise ValueError(f"a list expected, {type(values).__name__} found")  # noqa: TRY004  # one kind of refusal
-    made = []
-    for i, value in enumerate(values):
-        try:
-            made.append(run(value))
-        except Mismatch as err:
-            raise err.within(*outer, i) from err
-    return made
-
-
-def _refuse(names: frozenset[str], document: Document) -> None:
-    for name in names.intersection(document):
-        if document[name] is not None:
-            raise Mismatch((name,), (), "this system has no such field")
-
-
-def _known(document: Any, tree: Mapping[str, Any], shown: set[tuple[str, ...]], above: tuple[str, ...]) -> None:
-    if not isinstance(document, dict):
-        raise Mismatch((), above, f"an object expected, {type(document).__name__} found")
-    for name, value in document.items():
-        path = (*above, name)
-        if name not in tree:
-            raise Mismatch((), path, "the field is read-only" if path in shown else "unknown field")
-        if tree[name] is not None and value is not None:
-            _known(value, tree[name], shown, path)
-
-
 def _some(parts: list[str]) -> str:
     return " or ".join(f"{part} is not ABSENT" for part in parts)
 
@@ -295,12 +258,3 @@ def _nulls(parts: list[str]) -> str:
 
 def _together(entry: Entry) -> str:
     return f"{' and '.join(entry.canonical)} are given together or not at all"
-
-
-def _explain(error: Exception, owners: tuple[Entry | None, ...]) -> Mismatch:
-    trace = error.__traceback__
-    owner = owners[trace.tb_lineno - 1] if trace else None
-    if owner is None:
-        return Mismatch((), (), f"a document expected ({error})")
-    reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-    return Mismatch(owner.canonical[:1], (".".join(owner.native[0]),), reason)

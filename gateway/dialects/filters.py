@@ -55,7 +55,11 @@ def _native_of(entry: Entry, compare: Compare) -> Filter:
         return _listed(entry, compare)
     if compare.op not in ("eq", "ne") and not entry.codec.ordered:
         raise Unfilterable(compare.field, "the field has no order")
-    return _leaf(entry, 0, compare.op, _encoded(entry, compare))
+    leaf = _leaf(entry, 0, compare.op, _encoded(entry, compare))
+    if compare.op in ("eq", "ne") or entry.codec.blank is None:
+        return leaf
+    # What means null would stand before or behind every value.
+    return And((_leaf(entry, 0, "ne", entry.codec.blank), leaf))
 
 
 def _alone(entry: Entry, compare: Compare) -> Filter:

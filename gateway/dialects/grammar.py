@@ -38,7 +38,7 @@ class Normalising(_Strict):
 
 
 class Unsupported(_Strict):
-    """A canonical field the system lacks, and what happens to a value that arrives for it; short: `refuse`, `drop(reason)`."""
+    """A canonical field the system lacks, and what happens to a value for it; short: `refuse`, `drop(reason)`."""
 
     policy: Literal["refuse", "keep_beside", "drop"]
     reason: str | None = None
@@ -53,7 +53,7 @@ class Unsupported(_Strict):
 
 
 class FieldRule(_Strict):
-    """How one canonical field (or a few, joined with ` + `) stands in the native document; short: the native name alone."""
+    """How one canonical field (or a few, joined with ` + `) stands in the native document; short: the native name."""
 
     to: Annotated[list[str], BeforeValidator(_listed)] = []
     codec: str | None = None
@@ -116,7 +116,9 @@ class UnitFile(_Strict):
     title: str
     units: dict[str, str] = Field(description="Rec 20 code -> the system's word")
     also: dict[str, str] = Field({}, description="further words of the system -> Rec 20 code")
-    nearest: dict[str, str] = Field({}, description="Rec 20 code without a word of its own -> the system's nearest word")
+    nearest: dict[str, str] = Field(
+        {}, description="Rec 20 code without a word of its own -> the system's nearest word"
+    )
     reason: str | None = None
 
 
@@ -136,4 +138,3 @@ class OverlayFile(_Strict):
     parameters: dict[str, Any] = {}
     values: dict[str, dict[str, Any]] = {}
     objects: dict[str, ObjectOverlay] = {}
-

@@ -1,7 +1,6 @@
-"""All dialects of a content revision, compiled: from the files of `translators/` to functions per dialect, object and plant.
+"""All dialects of a content revision, compiled: from the files of `translators/` to functions per object and plant.
 
-Takes texts, opens nothing. The overlays of a plant's region and of the plant itself are laid over the base; what they do not touch is
-shared with it.
+Takes texts, opens nothing. The overlays of a plant's region and of the plant itself are laid over the base.
 """
 
 from __future__ import annotations
@@ -162,7 +161,7 @@ def _placed(marked: Marked, chain: Iterable[Marked], name: str, where: tuple[Any
 
 
 def laid_over(base: ObjectFile, overlay: ObjectOverlay) -> ObjectFile:
-    """The object with a site's own fields: a field given replaces the base's, null takes it away, a list's fields are laid over."""
+    """The object with a site's own fields: one given replaces the base's, null takes it away, rows are laid over."""
     return base.model_copy(update=_layers(base, overlay))
 
 

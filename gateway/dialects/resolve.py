@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from gateway.core.canonical import OBJECTS, FieldSpec, ObjectSpec
-from gateway.core.units import REC20
-from gateway.dialects.codecs import CODECS, Codec, flags, value_map
+from gateway.dialects.codecs import Codec, flags, value_map
 from gateway.dialects.grammar import DialectFile, FieldRule, ObjectFile, Step, UnitFile, Unsupported
+from gateway.dialects.named import codec_of, parametrised, unit_codec
 
 Where = tuple[str | int, ...]
 
@@ -87,7 +83,7 @@ def resolve(setting: Setting, file: ObjectFile, problems: Problems) -> Plan | No
     if len(problems.found) > before:
         return None
     verbs = {verb: tuple(steps) for verb, steps in file.verbs.items()}
-    return Plan(setting.name, spec, _parametrised(file.native, setting.parameters), level, verbs, setting.parameters)
+    return Plan(setting.name, spec, parametrised(file.native, setting.parameters), level, verbs, setting.parameters)
 
 
 def _level(setting: Setting, rule: FieldRule, specs: tuple[FieldSpec, ...], where: Where, problems: Problems) -> Level:
@@ -99,7 +95,7 @@ def _level(setting: Setting, rule: FieldRule, specs: tuple[FieldSpec, ...], wher
     ]
     _complete(rule, entries, by_name, where, problems)
     _written_once(entries, rule.constants, where, problems)
-    constants = tuple((_path(k), _parametrised(v, setting.parameters)) for k, v in rule.constants.items())
+    constants = tuple((_path(k), parametrised(v, setting.parameters)) for k, v in rule.constants.items())
     ignored = {name: reason for reason, names in rule.ignore.items() for name in names}
     return Level(tuple(entries), constants, ignored, rule.unsupported)
 
@@ -140,7 +136,7 @@ def _written_once(entries: Iterable[Entry], constants: Mapping[str, Any], where:
             seen[path] = entry.canonical[0]
 
 
-def _entry(  # noqa: PLR0917  # private, called once
+def _entry(
     setting: Setting, key: str, rule: FieldRule, specs: Mapping[str, FieldSpec], where: Where, problems: Problems
 ) -> Entry | None:
     names = tuple(part.strip() for part in key.split("+"))
@@ -230,72 +226,6 @@ def _known_choices(spec: FieldSpec, words: Iterable[str]) -> None:
     wrong = [w for w in words if spec.kind.choices and w not in spec.kind.choices]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is none of {', '.join(spec.kind.choices)}")
-
-
-def unit_codec(units: UnitFile, blank: str | None = None) -> Codec:
-    """The codec of a unit table."""
-    wrong = [code for code in (*units.units, *units.also.values(), *units.nearest) if code not in REC20]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} is no Rec 20 code the model knows")
-    return value_map(units.units, encode_also=units.nearest, decode_also=units.also, reason=units.reason, blank=blank)
-
-
-_CALL = re.compile(r"([a-z_][a-z0-9_.]*)(?:\((.*)\))?")
-
-
-def codec_of(text: str, parameters: Mapping[str, Any]) -> Codec:
-    """Make the codec a file names, such as `decimal_text(scale=3)`; `$name` stands for a parameter.
-
-    Raises: ValueError: unknown codec, wrong arguments, or a parameter nobody set.
-    """
-    found = _CALL.fullmatch(text.strip())
-    maker = available_codecs().get(found[1]) if found else None
-    if found is None or maker is None:
-        raise ValueError(f"no codec {text!r}; there are {', '.join(available_codecs())}")
-    try:
-        made: Codec = maker(**_arguments(found[2] or "", parameters))
-    except TypeError as err:
-        raise ValueError(f"{text}: {err}") from err
-    return made
-
-
-def _arguments(text: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise ValueError(f"{part!r} is not name=value")
-        made[name.strip()] = _argument(value.strip(), parameters)
-    return made
-
-
-def _argument(value: str, parameters: Mapping[str, Any]) -> Any:
-    if value.startswith("$"):
-        return _parametrised(value, parameters)
-    if value in ("true", "false"):
-        return value == "true"
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return value
-
-
-def _parametrised(value: Any, parameters: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _parametrised(v, parameters) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_parametrised(v, parameters) for v in value]
-    if isinstance(value, str) and value.startswith("$"):
-        if value[1:] not in parameters:
-            raise ValueError(f"nobody set the parameter {value}")
-        return parameters[value[1:]]
-    return value
-
-
-@lru_cache(maxsize=1)
-def available_codecs() -> Mapping[str, Any]:
-    """The built-in codecs, and those that installed packages add."""
-    return {**CODECS, **{point.name: point.load() for point in entry_points(group="gateway.codecs")}}
 
 
 def _path(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Documents that put a dialect to the test: together they hold every word of every list, every boundary, null and absent."""
+"""Documents that test a dialect: together they hold every word of every list, every boundary, null and absent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def specimens(plan: Plan) -> Iterator[Document]:
 
 
 def values_of(kind: Kind, codec: Codec) -> tuple[Any, ...]:
-    """Values of a kind that a codec declares it can write, boundaries first; what is outside is brought inside where that works."""
+    """Values of a kind that a codec declares it can write; what is outside is brought inside where that works."""
     inside = (_inside(codec, value) for value in candidates(kind))
     return tuple(dict.fromkeys(value for value in inside if value is not None))
 
@@ -52,7 +52,8 @@ def candidates(kind: Kind) -> tuple[Any, ...]:
     match kind.name:
         case "text":
             return tuple(
-                t[: kind.max_length] for t in ("pump", "Größe 40 µm, 泵", "it's", "a" * kind.max_length, " x ", "<&>", "")
+                t[: kind.max_length]
+                for t in ("pump", "Größe 40 µm, 泵", "it's", "a" * kind.max_length, " x ", "<&>", "")
             )
         case "identifier":
             words = ("1", "0", "42", "007", "A-1", "9" * kind.max_length, "Z" * kind.max_length, "Ä.1", "1234567890")
@@ -77,7 +78,8 @@ def candidates(kind: Kind) -> tuple[Any, ...]:
 def _decimals(kind: Kind) -> tuple[Decimal, ...]:
     least = Decimal(1).scaleb(-kind.scale)
     most = Decimal("9" * kind.max_length).scaleb(-kind.scale)
-    return (Decimal(10), Decimal(0), Decimal(1), least, most, -least, Decimal("2.500"), Decimal("0.10"))
+    some = (Decimal(10), Decimal(0), Decimal(1), least, most, -least, Decimal("2.500"), Decimal("0.10"))
+    return tuple(value for value in some if value == round(value, kind.scale))
 
 
 def _inside(codec: Codec, value: Any) -> Any:
@@ -107,7 +109,9 @@ def _choices(entry: Entry, specs: dict[str, FieldSpec], level: Level) -> list[Do
     """What an entry may contribute to a document: one piece of it per value, then null, then nothing."""
     if entry.rows is not None:
         rows = list(_documents(entry.rows, specs[entry.canonical[0]].rows))
-        pieces: list[Document] = [{entry.canonical[0]: rows[i : i + _MOST_ROWS]} for i in range(0, len(rows), _MOST_ROWS)]
+        pieces: list[Document] = [
+            {entry.canonical[0]: rows[i : i + _MOST_ROWS]} for i in range(0, len(rows), _MOST_ROWS)
+        ]
         return [*pieces, {entry.canonical[0]: []}, {entry.canonical[0]: None}, {}]
     assert entry.codec is not None  # noqa: S101  # an entry has rows or a codec
     if entry.codec.canonical > 1:
@@ -123,7 +127,9 @@ def _groups(entry: Entry, codec: Codec, specs: dict[str, FieldSpec]) -> list[Doc
     for name in entry.canonical:
         kind = specs[name].kind
         assert kind is not None  # noqa: S101  # a scalar
-        some = candidates(kind) if kind.choices else candidates(kind)[: _MOST_ROWS if len(entry.canonical) > 1 else None]
+        some = (
+            candidates(kind) if kind.choices else candidates(kind)[: _MOST_ROWS if len(entry.canonical) > 1 else None]
+        )
         alone = dict(zip(entry.canonical, codec.alone, strict=False)).get(name)
         some = values_of(kind, alone[1]) if alone else some
         fields.append((*some, None) if codec.partial else some)

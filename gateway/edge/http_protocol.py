@@ -16,11 +16,12 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.edge.body_meter import BodyMeter
 from gateway.edge.head import Framing, check_headers, check_lines, check_request_line, check_unfinished
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.rejection import REQUEST_TIMEOUT, STATUS, RenderRejection, answer_bytes, render_problem
 from gateway.edge.response_guard import guarded
-from gateway.errors import GatewayError, Malformed, Overloaded, Refused, TooLarge
+from gateway.errors import GatewayError, Malformed, Overloaded, Refused
 
 _END_OF_HEAD = b"\r\n\r\n"
 # llhttp leaves HTTP when it sees Upgrade; it is shown another name, and the application the true one.
@@ -62,10 +63,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._refusal: GatewayError | None = None
         self._framing = Framing(0)
         self._method = b""
-        self._wire_bytes = 0
-        self._body_bytes = 0
-        self._chunks = 0
-        self._body_started_s = 0.0
+        self._meter = BodyMeter(self.limits)
 
     # The connection
 
@@ -158,19 +156,19 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._end_message()
             return
         self._phase = Phase.CHUNKED if self._framing.chunked else Phase.LENGTH
-        self._body_started_s = self.loop.time()
+        self._meter.started_s = self.loop.time()
         self._timer = self.loop.call_later(self.limits.body_grace_s, self._check_body_pace)
 
     # The body
 
     def _take_body(self) -> None:
         if self._phase is Phase.LENGTH:
-            piece = bytes(self._inbox[: self._framing.length - self._wire_bytes])
+            piece = bytes(self._inbox[: self._framing.length - self._meter.wire_bytes])
             del self._inbox[: len(piece)]
         else:
             piece = bytes(self._inbox)
             self._inbox.clear()
-        self._wire_bytes += len(piece)
+        self._meter.wire_bytes += len(piece)
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserError:
@@ -178,19 +176,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
                 raise
             # Bytes behind the last chunk came in the same segment. They are not parsed; the client asks again.
             self.cycle.keep_alive = False
-        self._check_budget()
+        self._meter.check(chunked=self._framing.chunked)
         if self._complete:
             self._end_message()
-
-    def _check_budget(self) -> None:
-        limits = self.limits
-        if self._body_bytes > limits.max_body_bytes:
-            raise TooLarge("The body is too large.", limit_bytes=limits.max_body_bytes)
-        if self._phase is not Phase.CHUNKED:
-            return
-        framing_bytes = self._wire_bytes - self._body_bytes
-        if framing_bytes > limits.max_framing_bytes + self._body_bytes // 8:
-            raise Malformed("The chunk extensions or trailers are too large.")
 
     def _end_message(self) -> None:
         self._cancel_timer()
@@ -223,14 +211,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
-        self._chunks += 1
-        limits = self.limits
-        if self._chunks > limits.max_chunk_events + self._body_bytes // limits.min_mean_chunk_bytes:
-            self._refusal = Malformed("The chunks are too many and too small.")
-            raise self._refusal
+        try:
+            self._meter.add_chunk()
+        except Refused as error:
+            self._refusal = error
+            raise
 
     def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
+        self._meter.body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -269,12 +257,10 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _check_body_pace(self) -> None:
-        limits = self.limits
         now_s = self.loop.time()
         if self.flow.read_paused:  # the application is the slow one: the client's clock starts again
-            self._body_started_s = now_s
-        earned_s = limits.body_grace_s + self._wire_bytes / limits.body_min_bytes_per_s
-        deadline_s = self._body_started_s + min(limits.body_total_s, earned_s)
+            self._meter.started_s = now_s
+        deadline_s = self._meter.deadline_s()
         if now_s < deadline_s:
             self._timer = self.loop.call_at(deadline_s, self._check_body_pace)
         else:

@@ -9,7 +9,7 @@ from gateway.edge.body import read_body
 from gateway.edge.headers import clean
 from gateway.edge.paths import parse_target
 from gateway.errors import TooLarge, UnknownResource, UnknownVersion, VersionGone
-from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.exchange import Clock, Exchange
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _PREFIX = "api"
@@ -22,7 +22,8 @@ async def admit(x: Exchange) -> Exchange:
     """
     headers = clean(x.raw_headers)
     target = parse_target(x.raw_path, x.query_string)
-    x = replace(x, headers=headers, target=target, request_id=_request_id(x, headers.get("x-request-id")))
+    request_id = x.request_id or request_id_of(headers.get("x-request-id"), x.clock)
+    x = replace(x, headers=headers, target=target, request_id=request_id)
     if len(target.segments) < 2 or target.segments[0] != _PREFIX:  # noqa: PLR2004  # /api/<version>
         raise UnknownResource("There is nothing here. APIs stand under /api/<version>.")
     version = target.segments[1]
@@ -38,16 +39,15 @@ async def admit(x: Exchange) -> Exchange:
     return replace(x, body=await _body(x))
 
 
-def _request_id(x: Exchange, given: str | None) -> str:
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else x.clock.new_id()
+def request_id_of(given: str | None, clock: Clock) -> str:
+    """The caller's own request id where it is a sound one, else a new one."""
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else clock.new_id()
 
 
 async def _body(x: Exchange) -> bytes:
+    most = min(x.contract.limits.body_bytes, x.limits.max_body_bytes) if x.contract else 0
     length = x.headers.get("content-length")
-    if length == "0" or (length is None and "transfer-encoding" not in x.headers):
-        return b""
-    most = x.contract.limits.body_bytes if x.contract else 0
     declared = int(length) if length is not None else None
     if declared is not None and declared > most:
         raise TooLarge(f"The body has {declared} bytes; this version takes {most}.", limit_bytes=most)
-    return await read_body(x.receive, replace(x.limits, max_body_bytes=min(most, x.limits.max_body_bytes)), declared)
+    return await read_body(x.receive, replace(x.limits, max_body_bytes=most), declared)

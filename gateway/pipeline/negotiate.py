@@ -10,7 +10,8 @@ from gateway.core.canonical import OBJECTS, Document
 from gateway.core.canonical.validate import Flaw, document_flaws, field_flaws
 from gateway.core.contracts import Action, Contract, Resource
 from gateway.core.waves import ENTERPRISE
-from gateway.dialects.compile import Mismatch, Translation
+from gateway.dialects.compile import Translation
+from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import JsonLimits, loads
 from gateway.edge.paths import Target, document_key, key_and_action, plant_id
 from gateway.errors import EtagRequired, Invalid, Malformed, MethodNotAllowed, UnknownResource, UnsupportedMedia

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from gateway.core.canonical import Document
 from gateway.core.contracts import lifecycle_headers
 from gateway.core.waves import ENTERPRISE
-from gateway.dialects.compile import Mismatch, Translation
+from gateway.dialects.compile import Translation
+from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import dumps
 from gateway.errors import DialectBroken
 from gateway.pipeline.exchange import Exchange, Operation, Response, Result, required

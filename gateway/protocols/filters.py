@@ -151,8 +151,8 @@ class _Reader:
             if op not in ("eq", "ne"):
                 raise Malformed("null is only compared with eq and ne.", field=name)
             return Compare(name, op, None)
-        if kind.name == "boolean" and op not in ("eq", "ne"):
-            raise Malformed("A boolean is only compared with eq and ne.", field=name)
+        if kind.name in ("boolean", "choice") and op not in ("eq", "ne"):
+            raise Malformed(f"{name} has no order: it is only compared with eq and ne.", field=name)
         try:
             return Compare(name, op, _value(kind, right))
         except (ValueError, InvalidOperation) as err:

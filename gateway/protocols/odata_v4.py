@@ -71,8 +71,8 @@ class ODataV4:
         document = _json(reply)
         if document is None:
             return Answer(etag=reply.headers.get("etag"))
-        if not isinstance(document, dict):
-            raise AnswerBroken("the answer is no object")
+        if not isinstance(document, dict) or "error" in document:
+            raise AnswerBroken("the answer is no document")
         etag = document.get("@odata.etag") or reply.headers.get("etag")
         return Answer(_bare(document), etag, key_in(shape, document))
 

@@ -74,7 +74,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """One step of a write. `kind` is create, change or call; `name` the operation that `call` names."""
+    """One step of a write. `kind` is create, change or call; `name` the operation that `call` names.
+
+    `before` is the native document as it was read, empty for a new one: it holds what the key does not say, such as record ids.
+    """
 
     kind: str
     name: str | None = None
@@ -84,6 +87,7 @@ class StepCall:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     etag: str | None = None
     acknowledge: tuple[str, ...] = ()
+    before: NativeDocument = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from gateway.core.filters import And, Compare, Filter, Not, Or
-from gateway.protocols.port import AnswerBroken, NativeDocument, Query, Reference, Shape
+from gateway.core.filters import And, Compare, Filter, Not, Or, both
+from gateway.protocols.port import AnswerBroken, NativeDocument, NativeKey, Query, Reference, Shape, StepCall
 
 Domain = list[Any]
 _OPERATORS = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -146,15 +146,30 @@ def references(shape: Shape, document: NativeDocument, above: tuple[str | int, .
                 yield Reference((*above, name), models[dotted], tuple(value.items()))
 
 
+def by_key(key: NativeKey) -> Query:
+    """What finds the one document of a key; a second one would be a mistake, so two are asked for."""
+    return Query(filter=both(*(Compare(name, "eq", value) for name, value in key.items())), limit=2)
+
+
+def record_id(call: StepCall) -> Any:
+    """The id of the record a step is for: in the key, or in the document that was read by a key of its own fields."""
+    return call.key["id"] if "id" in call.key else call.before["id"]
+
+
 def with_ids(
-    document: NativeDocument, ids: Mapping[tuple[str | int, ...], int], above: tuple[str | int, ...] = ()
+    document: NativeDocument,
+    ids: Mapping[tuple[str | int, ...], int],
+    before: Mapping[str, Any],
+    above: tuple[str | int, ...] = (),
 ) -> NativeDocument:
-    """The document with ids in place of what named them; rows become a create command."""
+    """The document with ids in place of what named them; its rows are made anew and take the place of those `before`."""
     made: NativeDocument = {}
     for name, value in document.items():
         path = (*above, name)
         if isinstance(value, list):
-            made[name] = [["create", [with_ids(row, ids, (*path, i)) for i, row in enumerate(value)]]]
+            old = [row["id"] if isinstance(row, dict) else row for row in before.get(name) or ()]
+            rows = [with_ids(row, ids, {}, (*path, i)) for i, row in enumerate(value)]
+            made[name] = [*([["delete", old]] if old else []), *([["create", rows]] if rows else [])]
         elif isinstance(value, dict):
             made[name] = ids.get(path)
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from gateway.protocols.port import (
     retry_after_s,
 )
 from gateway.protocols.tryton import (
+    by_key,
     clauses,
     dumps,
     field_names,
@@ -35,6 +37,7 @@ from gateway.protocols.tryton import (
     next_offset,
     offset,
     order,
+    record_id,
     references,
     with_ids,
 )
@@ -46,6 +49,8 @@ class TrytonRest:
     """The codec. `native` of a shape: model, key ([id]), references {field: model}, context."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
+        if "id" not in key:
+            return self.search(shape, by_key(key))
         return _call("GET", f"{_model(shape)}/{key['id']}?{_fields(shape)}", shape, safe=True)
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
@@ -59,12 +64,14 @@ class TrytonRest:
             case "create":
                 return _call("POST", f"{_model(shape)}?{_fields(shape)}", shape, call.document, skip)
             case "change":
-                return _call("PUT", f"{_model(shape)}/{call.key['id']}?{_fields(shape)}", shape, call.document, skip)
-        target = f"{_model(shape)}/{call.key['id']}/{call.name}?{_fields(shape)}"
+                return _call("PUT", f"{_model(shape)}/{record_id(call)}?{_fields(shape)}", shape, call.document, skip)
+        target = f"{_model(shape)}/{record_id(call)}/{call.name}?{_fields(shape)}"
         return _call("POST", target, shape, {}, skip)
 
     def answer(self, shape: Shape, reply: HttpReply) -> Answer:  # one signature for all protocols
         found = _body(reply)
+        if isinstance(found, list):  # the answer to a search by the document's own key
+            found = _only(found)
         if not isinstance(found, dict) or "id" not in found:
             return Answer()
         return Answer(_sorted(found), found.get("_timestamp"), {"id": found["id"]})
@@ -92,10 +99,7 @@ class TrytonRest:
 
     def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
         """The step with ids where the document named records."""
-        document = with_ids(call.document, ids) if call.document is not None else None
-        return StepCall(
-            call.kind, call.name, call.bound, call.key, document, call.arguments, call.etag, call.acknowledge
-        )
+        return replace(call, document=with_ids(call.document, ids, call.before)) if call.document is not None else call
 
     def acknowledge(self, shape: Shape, warning: str) -> HttpCall | None:  # said in the call's own context
         return None
@@ -133,6 +137,14 @@ def _body(reply: HttpReply) -> Any:
     if reply.status >= 400:  # noqa: PLR2004  # HTTP's own classes
         raise _refusal(reply)
     return loads(reply.body) if reply.body else None
+
+
+def _only(rows: list[Any]) -> Any:
+    if not rows:
+        raise ErpRefusal("not-found", "no such record")
+    if len(rows) > 1:
+        raise AnswerBroken("several records have this key")
+    return rows[0]
 
 
 def _refusal(reply: HttpReply) -> ErpRefusal | AnswerBroken:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from gateway.core.filters import Compare
 from gateway.protocols.port import (
     Answer,
     AnswerBroken,
@@ -23,6 +23,7 @@ from gateway.protocols.port import (
     retry_after_s,
 )
 from gateway.protocols.tryton import (
+    by_key,
     clauses,
     dumps,
     field_names,
@@ -31,6 +32,7 @@ from gateway.protocols.tryton import (
     next_offset,
     offset,
     order,
+    record_id,
     references,
     with_ids,
 )
@@ -49,7 +51,7 @@ class TrytonRpc:
     """The codec. `native` of a shape: model, key ([id]), references {field: model}, context."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
-        return self.search(shape, Query(filter=Compare("id", "eq", key["id"]), limit=1))
+        return self.search(shape, by_key(key))
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
         names = ["id", "_timestamp", *field_names(shape)]
@@ -57,17 +59,19 @@ class TrytonRpc:
         return _call(shape, "search_read", params, safe=True)
 
     def step(self, shape: Shape, call: StepCall) -> HttpCall:
-        locked = {"_timestamp": {f"{shape.native['model']},{call.key['id']}": call.etag}} if call.etag else {}
+        locked = {"_timestamp": {f"{shape.native['model']},{record_id(call)}": call.etag}} if call.etag else {}
         match call.kind:
             case "create":
                 return _call(shape, "create", [[call.document]])
             case "change":
-                return _call(shape, "write", [[call.key["id"]], call.document], locked)
-        return _call(shape, str(call.name), [[call.key["id"]]], locked)
+                return _call(shape, "write", [[record_id(call)], call.document], locked)
+        return _call(shape, str(call.name), [[record_id(call)]], locked)
 
     def answer(self, shape: Shape, reply: HttpReply) -> Answer:  # one signature for all protocols
         result = _result(reply)
         first = result[0] if isinstance(result, list) and result else None
+        if isinstance(first, dict) and len(result) > 1:
+            raise AnswerBroken("several records have this key")
         if isinstance(first, dict):
             return Answer(nested(first), first.get("_timestamp"), {"id": first["id"]})
         if isinstance(first, int):
@@ -109,8 +113,7 @@ class TrytonRpc:
 
 
 def _with_document(call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
-    document = with_ids(call.document, ids) if call.document is not None else None
-    return StepCall(call.kind, call.name, call.bound, call.key, document, call.arguments, call.etag, call.acknowledge)
+    return replace(call, document=with_ids(call.document, ids, call.before)) if call.document is not None else call
 
 
 def _call(

@@ -10,8 +10,9 @@ from gateway.core.etags import ETag, content_hash
 from gateway.core.filters import Compare, Filter, both
 from gateway.core.phases import Side
 from gateway.core.waves import ENTERPRISE
-from gateway.dialects.compile import Mismatch, Translation
+from gateway.dialects.compile import Translation
 from gateway.dialects.filters import Unfilterable, to_native
+from gateway.dialects.running import Mismatch
 from gateway.errors import (
     Conflict,
     DialectBroken,
@@ -23,7 +24,7 @@ from gateway.errors import (
     NoSuchDocument,
     StaleEtag,
 )
-from gateway.protocols.port import ErpRefusal, NativeKey, Query, Shape
+from gateway.protocols.port import ErpRefusal, NativeDocument, NativeKey, Query, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,12 @@ class ErpSide:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A document as the ERP has it now. `native_etag` is the ERP's own lock, None where it has none."""
+    """A document as the ERP has it now. `native_etag` is the ERP's own lock, None where it has none; `native` what it sent."""
 
     document: Document
     etag: ETag
     native_etag: str | None
+    native: NativeDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,23 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     try:
         answer = await side.connector.read(side.shape, native_key, deadline_s)
     except ErpRefusal as refusal:
+        if refusal.kind == "not-found":
+            raise _missing(side, key) from refusal
         raise meaning(side, refusal) from refusal
     if answer.document is None:
-        raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
+        raise _missing(side, key)
     document = decoded(side, answer.document)
     if not belongs(side, document):
         # A key of another plant: this cell has no such document, and says so in the same words as for a missing one.
-        raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
-    return Found(document, shown_etag(side, document, answer.etag), answer.etag)
+        raise _missing(side, key)
+    return Found(document, shown_etag(side, document, answer.etag), answer.etag, answer.document)
 
 
-async def search(  # noqa: PLR0917  # all of a query
+def _missing(side: ErpSide, key: str) -> NoSuchDocument:
+    return NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}.")
+
+
+async def search(  # all of a query
     side: ErpSide, where: Filter, order: tuple[str, ...], limit: int, place: str | None, deadline_s: float
 ) -> FoundPage:
     """A page of the cell's documents. Raises: Unfilterable, or what the ERP's refusal means."""
@@ -96,8 +104,9 @@ def belongs(side: ErpSide, document: Document) -> bool:
     spec = side.translation.plan.spec
     if side.plant == ENTERPRISE:
         return True
-    if document.get("plant", side.plant) != side.plant or spec.plant_of_lines is None:
-        return document.get("plant", side.plant) == side.plant
+    told = side.translation.plan.level.entry("plant") is not None
+    if told or spec.plant_of_lines is None or document.get("plant", side.plant) != side.plant:
+        return bool(document.get("plant", side.plant) == side.plant)
     rows = document.get(spec.plant_of_lines) or ()
     needed = [row.name for row in spec.field(spec.plant_of_lines).rows if row.required]
     whole = [row for row in rows if all(row.get(name) is not None for name in needed)]
@@ -126,7 +135,7 @@ def key_of(side: ErpSide, key: str) -> NativeKey:
     try:
         return side.translation.encode_key({spec.key: key, "plant": side.plant})
     except Mismatch as err:
-        raise NoSuchDocument(f"There is no {spec.name} {key!r}.") from err
+        raise _missing(side, key) from err
 
 
 def decoded(side: ErpSide, native: dict[str, object]) -> Document:

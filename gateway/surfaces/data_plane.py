@@ -13,6 +13,7 @@ from gateway.errors import Draining, GatewayError
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
 from gateway.observe.trace import continued
+from gateway.pipeline.admit import request_id_of
 from gateway.pipeline.exchange import Clock, Exchange, InForce
 from gateway.pipeline.negotiate import locate, methods
 from gateway.pipeline.render import route_headers
@@ -43,24 +44,32 @@ class DataPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
-        x = Exchange(
+        x = self._introduced(scope, receive)
+        trace = continued(_only(scope["headers"], b"traceparent"), self._clock.new_id())
+        times: Times = []
+        self._metrics.in_flight.inc()
+        try:
+            x, error = await self._answered(x, times)
+            status = await self._send(x, error, [*_timed(times), ("traceparent", trace)], send)
+        finally:
+            self._metrics.in_flight.dec()
+        self._account(x, error, status, perf_counter() - began, times, trace)
+
+    def _introduced(self, scope: Scope, receive: Receive) -> Exchange:
+        """The exchange before the first stage: whatever fails is told under the caller's request id and version."""
+        in_force = self._serving.in_force
+        return Exchange(
             method=scope["method"],
             raw_path=scope["raw_path"],
             query_string=scope["query_string"],
             raw_headers=scope["headers"],
             receive=receive,
-            in_force=self._serving.in_force,
+            in_force=in_force,
             clock=self._clock,
             limits=self._limits,
+            request_id=request_id_of(_only(scope["headers"], b"x-request-id"), self._clock),
+            contract=in_force.contract(_version(scope["raw_path"])),
         )
-        times: Times = []
-        self._metrics.in_flight.inc()
-        try:
-            x, error = await self._answered(x, times)
-            status = await self._send(x, error, times, scope, send)
-        finally:
-            self._metrics.in_flight.dec()
-        self._account(x, error, status, perf_counter() - began, times)
 
     async def _answered(self, x: Exchange, times: Times) -> tuple[Exchange, Exception | None]:
         if self._serving.draining:
@@ -69,36 +78,33 @@ class DataPlane:
             return x, None
         return await run(x, times)
 
-    async def _send(self, x: Exchange, error: Exception | None, times: Times, scope: Scope, send: Send) -> int:
+    async def _send(self, x: Exchange, error: Exception | None, more: list[tuple[str, str]], send: Send) -> int:
         status, headers, body = self._response(x, error)
-        raw = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers]
-        raw.append((b"server-timing", _timing(times)))
-        raw.append((b"traceparent", continued(x.headers.get("traceparent"), self._clock.new_id()).encode()))
+        raw = [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in (*headers, *more)]
         if status != NO_CONTENT:
             raw.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": raw})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": b"" if x.method == "HEAD" else body})
         return status
 
     def _response(self, x: Exchange, error: Exception | None) -> tuple[int, list[tuple[str, str]], bytes]:
         if error is None and x.response is not None:
             return x.response.status, list(x.response.headers), x.response.body
         if error is None:
-            return NO_CONTENT, [("allow", self._allowed(x))], b""
-        request_id = x.request_id or self._clock.new_id()
-        status, headers, body = rendered(error, request_id, x.in_force.public_url)
-        mine = dict(route_headers(x)) | {"x-request-id": request_id}
-        return status, [*headers, *mine.items()], body
+            return NO_CONTENT, [("allow", self._allowed(x)), *route_headers(x)], b""
+        status, headers, body = rendered(error, x.request_id, x.in_force.public_url)
+        return status, [*headers, *route_headers(x)], body
 
     def _allowed(self, x: Exchange) -> str:
         with suppress(GatewayError):
             target = parse_target(x.raw_path, x.query_string)
-            contract = x.in_force.contract(target.segments[1]) if len(target.segments) > 1 else None
-            if contract is not None:
-                return ", ".join(sorted({*methods(locate(contract, target)), "OPTIONS"}))
+            if x.contract is not None:
+                return ", ".join(sorted({*methods(locate(x.contract, target)), "OPTIONS"}))
         return "OPTIONS"
 
-    def _account(self, x: Exchange, error: Exception | None, status: int, seconds: float, times: Times) -> None:
+    def _account(
+        self, x: Exchange, error: Exception | None, status: int, seconds: float, times: Times, trace: str
+    ) -> None:
         labels = _labels(x)
         self._metrics.request(labels, status, seconds)
         for name, spent in times:
@@ -109,7 +115,7 @@ class DataPlane:
         line(
             "request",
             request_id=x.request_id,
-            traceparent=x.headers.get("traceparent"),
+            traceparent=trace,
             method=x.method,
             path=x.raw_path.decode("ascii", "replace")[:500],
             status=status,
@@ -132,5 +138,18 @@ def _labels(x: Exchange) -> tuple[str, str, str, str]:
     return version, x.operation.spec.name, x.operation.verb, x.side or "none"
 
 
-def _timing(times: Times) -> bytes:
-    return ", ".join(f"{name};dur={spent * 1000:.2f}" for name, spent in times).encode()
+def _timed(times: Times) -> list[tuple[str, str]]:
+    spent = ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in times)
+    return [("server-timing", spent)] if spent else []
+
+
+def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The value of a header that is given exactly once."""
+    found = [value for given, value in headers if given == name]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def _version(raw_path: bytes) -> str:
+    """What stands where the version stands, `/api/<version>`."""
+    parts = raw_path.split(b"/", 3)
+    return parts[2].decode("latin-1") if len(parts) > 2 else ""  # noqa: PLR2004  # the third part

@@ -7,13 +7,14 @@ never sent again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core.canonical import Document
 from gateway.core.etags import ETag
-from gateway.dialects.compile import Mismatch
+from gateway.dialects.compile import Translation
 from gateway.dialects.grammar import Step
+from gateway.dialects.running import Mismatch
 from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag, Unavailable
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
 from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
@@ -36,21 +37,26 @@ async def write(  # all of a write
     Raises: Invalid, ErpRefused, Conflict, StaleEtag: the ERP has not changed. ErpDown: nothing was sent. OutcomeUnknown.
     """
     steps = _steps(side, verb)
-    body = _encoded(side, document) if document is not None else None
-    native_etag = await _lock(side, key, if_match, deadline_s)
+    found = await _current(side, key, if_match, deadline_s) if key is not None else None
+    body = _encoded(side, verb, document, found)
+    etag = found.native_etag if found is not None and side.translation.plan.native.get("lock") != "compare" else None
     native_key = key_of(side, key) if key is not None else {}
     answer = Answer()
     for number, step in enumerate(steps):
-        call = _call(side, step, native_key, body, native_etag if number == 0 else None)
+        call = _call(side, step, native_key, body, etag if number == 0 else None)
+        call = replace(call, before=found.native) if found is not None else call
         answer = await _send(side, call, number, native_key, deadline_s)
         native_key = answer.key or native_key
-    return await _left_behind(side, answer, native_key, key, deadline_s)
+    own = key if key is not None else (document or {}).get(side.translation.plan.spec.key)
+    return await _left_behind(side, answer, native_key, own, deadline_s)
 
 
 def first_step(side: ErpSide, verb: str, key: str | None, document: Document | None) -> StepCall:
     """The first call that a write would make."""
-    body = _encoded(side, document) if document is not None else None
-    return _call(side, _steps(side, verb)[0], key_of(side, key) if key is not None else {}, body, None)
+    body = _encoded(side, verb, document, None)
+    call = _call(side, _steps(side, verb)[0], key_of(side, key) if key is not None else {}, body, None)
+    # What only a read would tell stands in braces.
+    return replace(call, before={"id": "{id}"})
 
 
 def _steps(side: ErpSide, verb: str) -> tuple[Step, ...]:
@@ -61,26 +67,41 @@ def _steps(side: ErpSide, verb: str) -> tuple[Step, ...]:
     return steps
 
 
-def _encoded(side: ErpSide, document: Document) -> NativeDocument:
+def _encoded(side: ErpSide, verb: str, document: Document | None, found: Found | None) -> NativeDocument | None:
+    if document is None:
+        return None
     try:
-        return side.translation.encode_write(document)
+        if verb != "change":
+            return side.translation.encode_write(document)
+        return _changed(side.translation, document, found.document if found is not None else {})
     except Mismatch as err:
         errors = [{"path": list(err.canonical), "reason": err.reason}]
         raise Invalid(f"{side.name} cannot take the document.", errors=errors) from err
 
 
-async def _lock(side: ErpSide, key: str | None, if_match: ETag | None, deadline_s: float) -> str | None:
-    """The ERP's own ETag to send along, None where it has none or ignores it.
+def _changed(translation: Translation, patch: Document, now: Document) -> NativeDocument:
+    """What a patch means natively.
 
-    The document is read first, always: an ERP's keys do not name the plant, and nobody may write through a plant that is not
+    A field that the ERP keeps together with others is written as they stand; of what follows from them only the new is sent.
+    """
+    joined = [e.canonical for e in translation.plan.level.entries if len(e.canonical) > 1]
+    names = {name for group in joined if not patch.keys().isdisjoint(group) for name in group}
+    beside = {name: now[name] for name in names if name in now}
+    old = translation.encode_change(beside) if beside else {}
+    new = translation.encode_change({**beside, **patch})
+    return {name: value for name, value in new.items() if name not in old or old[name] != value}
+
+
+async def _current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: float) -> Found:
+    """The document as it is now.
+
+    It is read before any write to it: an ERP's keys do not name the plant, and nobody may write through a plant that is not
     the document's. Raises: NoSuchDocument, StaleEtag.
     """
-    if key is None:
-        return None
-    found: Found = await find(side, key, deadline_s)
+    found = await find(side, key, deadline_s)
     if if_match is not None and str(found.etag) != str(if_match):
         raise StaleEtag("The document changed since it was read.")
-    return None if side.translation.plan.native.get("lock") == "compare" else found.native_etag
+    return found
 
 
 def _call(side: ErpSide, step: Step, key: NativeKey, body: NativeDocument | None, etag: str | None) -> StepCall:
@@ -110,9 +131,9 @@ async def _send(side: ErpSide, call: StepCall, number: int, key: NativeKey, dead
 def _refused(side: ErpSide, refusal: ErpRefusal) -> GatewayError:
     if refusal.kind != "failed":
         return meaning(side, refusal)
-    return ErpRefused(
-        refusal.message or "The ERP failed.", erp=side.name, erp_message=refusal.message, erp_code=refusal.code
-    )
+    # An ERP that broke down while it worked may have kept the work.
+    words = {"erp": side.name, "erp_message": refusal.message, "erp_code": refusal.code}
+    return OutcomeUnknown(f"{side.name} failed while it carried out the write.", **words)
 
 
 def _after(number: int, key: NativeKey, error: GatewayError) -> GatewayError:
@@ -128,6 +149,7 @@ def _after(number: int, key: NativeKey, error: GatewayError) -> GatewayError:
 async def _left_behind(
     side: ErpSide, answer: Answer, native_key: NativeKey, key: str | None, deadline_s: float
 ) -> Outcome:
+    """What the write made of the document. `key` is the one the caller named, if any; else the ERP's answer has it."""
     spec = side.translation.plan.spec
     known = key if key is not None else side.translation.decode(dict(native_key)).get(spec.key)
     if answer.document is not None and _whole(side.shape, answer.document):

@@ -81,7 +81,7 @@ def differences(shown: Mapping[str, Any], native: Mapping[str, Any]) -> list[str
         have: Any = shown
         for step in path.split("."):
             have = have[int(step)] if isinstance(have, list) else (have or {}).get(step)
-        if have != value:
+        if (Decimal(have) if isinstance(value, Decimal) else have) != value:
             found.append(f"{path}: {have!r} instead of {value!r}")
     for name in ("operations", "components"):
         rows = native[f"to_ProductionOrder{name[:-1].capitalize()}"]

@@ -60,8 +60,7 @@ class Connection(asyncio.Protocol):
         self._needed = -1
         self._answered: asyncio.Future[tuple[int, bytes]] | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvloop's is no subclass
         self.transport = transport
 
     def send(self, request: bytes) -> asyncio.Future[tuple[int, bytes]]:

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -21,6 +22,7 @@ class BenchError(Exception):
     """The run is broken: a process did not start, a call failed, an answer is wrong."""
 
 
+@cache
 def cores() -> tuple[int, int]:
     """The core of what is measured, and the core of load client and upstream; the same one where there is no second."""
     have = sorted(os.sched_getaffinity(0))

@@ -35,6 +35,8 @@ class Demo:
     keys: dict[str, str]
     content: Path
     environment: dict[str, str]
+    own: dict[str, str]
+    """What the demo adds to the environment."""
 
     async def changeover(self, *arguments: str) -> str:
         """Run a `changeover` command as an operator would. Raises: RuntimeError: it failed."""
@@ -60,9 +62,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Demo]:
-    """Start everything in `folder`, and stop it all at the end."""
-    legacy, cloud, data, admin = _free_ports(4)
+async def running(folder: Path, ports: tuple[int, int] | None = None) -> AsyncIterator[Demo]:
+    """Start everything in `folder`, and stop it all at the end. Takes: `ports`, data and admin port; default: free ones."""
+    legacy, cloud, *free = _free_ports(4)
+    data, admin = ports or tuple(free)
     demo = _prepared(folder, legacy, cloud, data, admin)
     secret = demo.environment["CHANGEOVER_ERP_ECC_SECRET"]
     commands = [
@@ -84,12 +87,13 @@ async def running(folder: Path) -> AsyncIterator[Demo]:
 def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
     content = folder / "content"
     for name in FOLDERS:
-        shutil.copytree(shipped() / name, content / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
+        if not (content / name).is_dir():
+            shutil.copytree(shipped() / name, content / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
     (folder / "jwks.json").write_text(json.dumps({"keys": []}))
     secret = secrets.token_urlsafe(16)
     keys = {client: generate(client, secrets.token_bytes)[0] for client in _CLIENTS}
-    environment = {
-        **os.environ,
+    own = {
+        "CHANGEOVER_CONTENT": str(content),
         "CHANGEOVER_ERP_ECC_URL": f"http://127.0.0.1:{legacy}",
         "CHANGEOVER_ERP_S4_URL": f"http://127.0.0.1:{cloud}",
         "CHANGEOVER_ERP_ECC_SECRET": secret,
@@ -99,8 +103,9 @@ def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> D
         "CHANGEOVER_LOG_LEVEL": "warning",
         "CHANGEOVER_FOLLOW_S": "0.1",
     } | {f"CHANGEOVER_KEY_{c.upper()}": hashlib.sha256(key.encode()).hexdigest() for c, key in keys.items()}
+    environment = {**os.environ, **own}
     erps = {"legacy": f"http://127.0.0.1:{legacy}", "cloud": f"http://127.0.0.1:{cloud}"}
-    return Demo(f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}", erps, keys, content, environment)
+    return Demo(f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}", erps, keys, content, environment, own)
 
 
 async def _start(folder: Path, command: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process:

@@ -117,7 +117,7 @@ class Plant:
             return None
         self._tally.seconds.append(loop.time() - began)
         self._tally.by_plant[self.code, side] += 1
-        if answer.status >= 400:  # noqa: PLR2004  # HTTP's own classes
+        if answer.status >= 400:  # HTTP's own classes
             self._tally.errors.append(f"{method} {path}: {answer.status} {body}")
             return None
         return body

@@ -1,7 +1,7 @@
 """What a codec is: one scalar of the canonical model, and how it is written elsewhere.
 
-A codec is pure and lawful: on its domain decode(encode(x)) == x, and encode(decode(y)) settles after one round; where that round
-may change the writing of y, `normalising` says why.
+A codec is pure and lawful: on its domain decode(encode(x)) == x, and encode(decode(y)) settles after one round; where
+that round may change the writing of y, `normalising` says why.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Codec:
     """One way to write a value.
 
     `canonical` and `native` say how many fields stand on each side; with more than one, values travel as tuples.
-    `blank` is the native value that means null. `literal` (or `literals`, one per native field) is the native type a query names
-    (text, decimal, integer, boolean, date, datetime, time, date_ms, datetime_ms, plain). `ordered` says that comparing the native
-    values compares the canonical ones; without `comparable` a query cannot name the field at all.
+    `blank` is the native value that means null. `literal` (or `literals`, one per native field) is the native type a
+    query names (text, decimal, integer, boolean, date, datetime, time, date_ms, datetime_ms, plain). `ordered` says
+    that comparing the native values compares the canonical ones; without `comparable` a query cannot name the field.
     """
 
     encode: Callable[[Any], Any]
@@ -48,6 +48,8 @@ class Codec:
     """Of several canonical fields some may be absent; they count as null, and null is read as absent."""
     max_length: int = 0
     """The longest native text it writes; 0 where it sets no limit."""
+    scale: int | None = None
+    """The digits after the point that it writes; None where it writes no numbers."""
     rows: tuple[str, ...] = ()
     """The native value is a list; these are the fields of its rows."""
     alone: tuple[tuple[int, Codec], ...] = ()

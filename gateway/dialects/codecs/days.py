@@ -48,7 +48,7 @@ def date_iso(*, blank: str | None = None) -> Codec:
         iso_date,
         blank=blank,
         literal="date",
-        ordered=blank is None,
+        ordered=True,
         schema=({"type": "string", "format": "date"},),
         domain=lambda v: v.isoformat() != blank,
     )
@@ -66,7 +66,7 @@ def date_compact() -> Codec:
 
 
 def date_ms(*, exact: bool = True) -> Codec:
-    """/Date(ms)/ at midnight UTC; with `exact` false, a time of day is dropped. Source: OData V2 JSON, Edm.DateTime as a date."""
+    """/Date(ms)/ at midnight UTC; with `exact` false, a time of day is dropped. Source: OData V2, Edm.DateTime."""
 
     @lru_cache(maxsize=_DAYS_KEPT)
     def decode(value: str) -> date:
@@ -92,7 +92,7 @@ def date_ms(*, exact: bool = True) -> Codec:
 
 
 def date_in_datetime(*, at: str = "00:00:00", exact: bool = True, blank: str | None = None) -> Codec:
-    """A day written as a moment of it in UTC: YYYY-MM-DDThh:mm:ssZ; with `exact` false, any moment of the day is read."""
+    """A day written as a moment of it, YYYY-MM-DDThh:mm:ssZ; with `exact` false, any moment of the day is read."""
 
     def decode(value: str) -> date:
         found = _MOMENT.fullmatch(as_text(value))
@@ -107,7 +107,7 @@ def date_in_datetime(*, at: str = "00:00:00", exact: bool = True, blank: str | N
         decode,
         blank=blank,
         literal="datetime",
-        ordered=blank is None,
+        ordered=True,
         comparable=exact,
         schema=({"type": "string", "format": "date-time"},),
         normalising="the time of day stands for nothing",

@@ -51,7 +51,7 @@ def datetime_iso(*, digits: int = 6, blank: str | None = None) -> Codec:
         _iso_datetime,
         blank=blank,
         literal="datetime",
-        ordered=blank is None,
+        ordered=True,
         schema=({"type": "string", "format": "date-time"},),
         normalising="the zone is UTC",
         domain=domain,

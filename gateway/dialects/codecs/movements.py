@@ -13,9 +13,9 @@ from gateway.dialects.codecs.text import leading_zeros, text
 _OUT = {"issue": "201", "production_issue": "261", "scrap": "551"}
 _IN = {"receipt", "production_receipt"}
 _READ = {
-    **{code: "receipt" for code in ("101", "501", "561")},
-    **{code: "issue" for code in ("201", "601")},
-    **{code: "transfer" for code in ("301", "311")},
+    **dict.fromkeys(("101", "501", "561"), "receipt"),
+    **dict.fromkeys(("201", "601"), "issue"),
+    **dict.fromkeys(("301", "311"), "transfer"),
     "261": "production_issue",
     "551": "scrap",
     "531": "production_receipt",
@@ -25,7 +25,7 @@ _PUT_BACK = frozenset({"202", "262", "302", "312", "552", "602"})
 
 
 def sap_movement(*, order_width: int = 0, purchase_width: int = 0) -> Codec:
-    """Type, from, to, order and purchase order as movement type, storage location, the other location, order, purchase order.
+    """Type, from, to, order, purchase order as movement type, storage location, other location, order, purchase order.
 
     Only a transfer has two locations; a reversal is read with the location that its stock left or came back to.
     """

@@ -58,6 +58,7 @@ def decimal_text(*, scale: int, signed: bool = True) -> Codec:
         ordered=True,
         schema=({"type": "string", "pattern": rf"^{sign}[0-9]{{1,15}}{tail}$"},),
         normalising="the number of digits after the point is fixed",
+        scale=scale,
         domain=_fits(scale),
     )
 
@@ -71,12 +72,13 @@ def decimal_number(*, scale: int) -> Codec:
         ordered=True,
         schema=({"type": "number"},),
         normalising="a number may be written as text or with other trailing zeros",
+        scale=scale,
         domain=_fits(scale),
     )
 
 
 def decimal_float(*, scale: int) -> Codec:
-    """A decimal in a system whose field is a binary float; refused where the float would not give the same digits back."""
+    """A decimal whose field is a binary float there; refused where the float would not give the same digits back."""
 
     def encode(value: Decimal) -> float:
         made = float(value)
@@ -117,8 +119,8 @@ def integer() -> Codec:
 def unit_price(*, scale: int, exact: bool = True, form: str = "text") -> Codec:
     """A price and the number of units it is for, as the price of one unit.
 
-    With `exact`, a price that has more than `scale` digits per unit is refused; else it is rounded half-even. `form` is `text` or
-    `number`.
+    With `exact`, a price that has more than `scale` digits per unit is refused; else it is rounded half-even. `form` is
+    `text` or `number`.
     """
     if form not in {"text", "number"}:
         raise ValueError("form is text or number")

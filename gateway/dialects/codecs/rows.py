@@ -31,7 +31,7 @@ def in_language(*, language: str, key: str, value: str, max: int = 0) -> Codec: 
 
 
 def row_date(*, value: str, form: str) -> Codec:
-    """A date that stands in the one row of a list, such as a line's only schedule line; of several rows the first is read.
+    """A date that stands in the one row of a list, such as a line's only schedule line; the first row is read.
 
     `form` is `ms` (OData V2) or `iso`.
     """

@@ -42,8 +42,8 @@ def value_map(
 ) -> Codec:
     """A closed list of words on both sides.
 
-    Takes: `pairs` canonical -> native, one to one; `encode_also` and `decode_also`, words of one side that the other has no own
-           word for, with the `reason` that makes the codec normalising; `blank`, the native word for null.
+    Takes: `pairs` canonical -> native, one to one; `encode_also` and `decode_also`, words of one side that the other
+           has no own word for, with the `reason` that makes the codec normalising; `blank`, the native word for null.
     """
     if len({(type(v), v) for v in pairs.values()}) != len(pairs):
         raise ValueError("two words have the same native word; put one under `normalising`")
@@ -79,7 +79,8 @@ def _lookup(table: Mapping[Any, Any]) -> Callable[[Any], Any]:
 def flags(states: Mapping[str, tuple[bool, ...]], *, width: int) -> Codec:
     """One state as several native booleans; the last listed state whose flags all hold is the one that is read.
 
-    No flag at all is null. Takes: `states`, canonical state -> the value of each flag, ordered from the weakest to the strongest.
+    No flag at all is null.
+    Takes: `states`, canonical state -> the value of each flag, ordered from the weakest to the strongest.
     """
     if width > _MOST_FLAGS:
         raise ValueError(f"at most {_MOST_FLAGS} flags")

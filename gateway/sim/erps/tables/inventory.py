@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a declaration is read by its columns
 """Goods movements and the stock they move. Columns as in production.py."""
 
 from gateway.sim.erps.declare import DATE, FLAG, INSTANT, ITEM, QTY, TIME, WHOLE, Action, Column, Table, text

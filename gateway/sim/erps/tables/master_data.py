@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a declaration is read by its columns
 """Items, their descriptions and their plant segments. Columns as in production.py."""
 
 from gateway.sim.erps.declare import FLAG, INSTANT, ITEM, QTY, STAMP, Column, Table, text

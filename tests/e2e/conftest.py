@@ -1,0 +1,64 @@
+"""One gateway for all tests that leave it as they found it; others start their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.calls import Plant
+from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.parts import skip_if_missing
+from tests.support.postgres import Cluster, throwaway_postgres
+from tests.support.simulated import Pair, simulated_pair
+
+Change = Callable[[Deployment], None]
+
+
+@pytest.fixture(scope="session")
+def erps() -> Iterator[Pair]:
+    """The two ERPs behind the shared gateway."""
+    with simulated_pair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """The shared gateway, with the reference content."""
+    with deployment(tmp_path_factory.mktemp("gateway"), erps).running() as started:
+        yield started
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment of this test alone, with ERPs of its own; nothing runs yet."""
+    with simulated_pair() as pair:
+        yield deployment(tmp_path, pair)
+
+
+@pytest.fixture
+def starter() -> Iterator[Callable[[Deployment], RunningGateway]]:
+    """Start gateways that stop with the test."""
+    with ExitStack() as stack:
+        yield lambda made: stack.enter_context(made.running())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL of our own."""
+    with skip_if_missing(), throwaway_postgres() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def hamburg(gateway: RunningGateway) -> Plant:
+    """Plant 1000 on the legacy ERP, called by an administrator."""
+    return Plant(gateway.client("admin"), "1000")
+
+
+@pytest.fixture
+def pune(gateway: RunningGateway) -> Plant:
+    """Plant 3000 on the cloud ERP, called by an administrator."""
+    return Plant(gateway.client("admin"), "3000")

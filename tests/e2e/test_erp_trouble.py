@@ -1,0 +1,260 @@
+"""When an ERP says no, is slow, is busy or is gone, the caller learns exactly what happened there, and nothing is sent twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.e2e.calls import Json, Plant, good, order, refused
+from tests.support.gateway import RunningGateway, deployment
+from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+
+BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
+ORDERS = "ProductionOrder"
+
+
+@pytest.fixture(scope="module")
+def erps() -> Iterator[Pair]:
+    with simulated_pair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    with deployment(tmp_path_factory.mktemp("trouble"), erps).running() as started:
+        yield started
+
+
+@pytest.fixture
+def plant(gateway: RunningGateway, code: str) -> Iterator[Plant]:
+    """A plant whose ERP is well again after the test."""
+    made = Plant(gateway.client("admin"), code)
+    good(made.list("production-orders", limit=1))
+    yield made
+    give_up_at_s = time.monotonic() + 20
+    while made.list("production-orders", limit=1).status_code != 200:
+        assert time.monotonic() < give_up_at_s
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def erp(erps: Pair, code: str) -> SimErp:
+    return erps.cloud if code == "3000" else erps.legacy
+
+
+def created(erp: SimErp, mark: int) -> list[Entry]:
+    """The orders that were really created."""
+    return [e for e in erp.since(mark, origin="api") if e["verb"] == "create"]
+
+
+@BOTH
+def test_what_the_erp_refuses_comes_back_in_its_own_words(plant: Plant, erps: Pair) -> None:
+    with erps.untouched():
+        problem = refused(plant.ordered(item="NO-SUCH-ITEM"), 422, "erp-refused")
+    assert "NO-SUCH-ITEM" in problem["erp_message"]
+    assert problem["erp_code"]
+    assert problem["field"]
+
+
+@BOTH
+def test_a_rule_of_the_erp_is_told_by_the_erp(plant: Plant, erps: Pair) -> None:
+    key = good(plant.ordered(), 201)["id"]
+    with erps.untouched():
+        confirmation = {"operation": "20", "quantity": {"value": "1", "unit": "H87"}}
+        problem = refused(plant.act("production-orders", key, "confirm", confirmation), 422, "erp-refused")
+    assert "not released" in problem["erp_message"]
+
+
+@BOTH
+def test_a_document_somebody_has_open_in_the_erp_is_a_conflict(plant: Plant, erp: SimErp, erps: Pair) -> None:
+    made = plant.ordered()
+    key = good(made, 201)["id"]
+    name, entity = ("ManufacturingOrder", "A_ProductionOrder_2") if plant.plant == "1000" else (ORDERS, ORDERS)
+    native = erp.since(0, origin="api")[-1]["key"][name]
+    with erp.locked(entity, **{name: native}), erps.untouched():
+        answer = plant.change("production-orders", key, {"quantity": {"value": "2"}}, made.headers["etag"])
+        assert "MUELLER" in refused(answer, 409, "conflict")["erp_message"]
+
+
+@BOTH
+def test_a_document_somebody_changed_in_the_erp_is_stale(plant: Plant, erp: SimErp) -> None:
+    made = plant.ordered()
+    key = good(made, 201)["id"]
+    first = plant.change("production-orders", key, {"quantity": {"value": "2"}}, made.headers["etag"])
+    good(first)
+    mark = erp.length
+    refused(plant.change("production-orders", key, {"quantity": {"value": "3"}}, made.headers["etag"]), 412, "stale-etag")
+    assert erp.since(mark) == []
+    assert good(plant.read("production-orders", key))["quantity"]["value"] == "2.000"
+
+
+@BOTH
+def test_a_write_whose_answer_is_lost_happened_once_and_is_never_sent_again(plant: Plant, erp: SimErp) -> None:
+    mark = erp.length
+    with erp.fault("commit_then_drop", method="POST", count=1):
+        problem = refused(plant.ordered(), 504, "outcome-unknown")
+        assert problem["in_doubt"] is True
+        assert "retryable" not in problem
+    time.sleep(0.3)
+    assert len(created(erp, mark)) == 1
+
+
+@BOTH
+def test_a_write_that_takes_too_long_is_in_doubt_and_is_never_sent_again(plant: Plant, erp: SimErp) -> None:
+    mark = erp.length
+    with erp.fault("commit_then_delay", method="POST", delay_s=4, count=1):
+        refused(plant.ordered(), 504, "outcome-unknown")
+        time.sleep(2.5)
+    assert len(created(erp, mark)) == 1
+
+
+@BOTH
+def test_half_an_answer_to_a_write_is_no_answer(plant: Plant, erp: SimErp) -> None:
+    mark = erp.length
+    with erp.fault("truncate", method="POST", count=1):
+        refused(plant.ordered(), 504, "outcome-unknown")
+    assert len(created(erp, mark)) == 1
+
+
+@BOTH
+def test_a_write_that_broke_before_it_was_carried_out_is_in_doubt_too(plant: Plant, erp: SimErp) -> None:
+    mark = erp.length
+    with erp.fault("drop_before", method="POST", count=1):
+        refused(plant.ordered(), 504, "outcome-unknown")
+    assert created(erp, mark) == []
+
+
+@BOTH
+def test_an_erp_that_fails_after_it_committed_is_not_believed(plant: Plant, erp: SimErp) -> None:
+    """A 500 to a write says nothing about whether it happened."""
+    mark = erp.length
+    with erp.fault("commit_then_status", method="POST", status=500, count=1):
+        answer = plant.ordered()
+    assert len(created(erp, mark)) == 1
+    refused(answer, 504, "outcome-unknown")
+
+
+@BOTH
+def test_a_read_whose_connection_broke_is_asked_once_more(plant: Plant, erp: SimErp) -> None:
+    with erp.fault("drop_before", method="GET", count=1):
+        good(plant.list("production-orders", limit=1))
+
+
+@BOTH
+def test_a_read_whose_connection_breaks_again_and_again_says_the_erp_is_down(plant: Plant, erp: SimErp) -> None:
+    with erp.fault("drop_before", method="GET", count=0):
+        problem = refused(plant.list("production-orders", limit=1), 503, "erp-down")
+    assert problem["retryable"] is True
+
+
+@BOTH
+def test_a_slow_read_is_a_timeout_and_not_asked_again(plant: Plant, erp: SimErp) -> None:
+    with erp.fault("delay", method="GET", delay_s=4, count=0):
+        answer = plant.list("production-orders", limit=1)
+        hits = erp.door.get("/_faults").json()[0]["hits"]
+    refused(answer, 504, "erp-timeout")
+    assert hits == 1
+
+
+@BOTH
+@pytest.mark.parametrize("status", [503, 429])
+def test_an_erp_that_asks_to_be_left_alone_is_left_alone(plant: Plant, erp: SimErp, erps: Pair, status: int) -> None:
+    with erps.untouched(), erp.fault("status", status=status, retry_after_s=2, count=1):
+        first = plant.ordered()
+        refused(first, 503, "erp-busy")
+        assert first.headers["retry-after"] == "2"
+        again = plant.ordered()
+        refused(again, 503, "erp-busy")
+        assert again.headers["retry-after"] in ("1", "2")
+        assert erp.door.get("/_faults").json()[0]["hits"] == 1
+        other = plant.at("3000" if plant.plant == "1000" else "1000")
+        good(other.list("production-orders", limit=1))
+
+
+@BOTH
+def test_a_forgotten_session_is_renewed_and_the_write_happens_once(plant: Plant, erp: SimErp) -> None:
+    good(plant.ordered(), 201)
+    mark = erp.length
+    erp.door.post("/_restart").raise_for_status()
+    good(plant.ordered(), 201)
+    assert len(created(erp, mark)) == 1
+
+
+@BOTH
+def test_an_answer_that_breaks_the_protocol_is_the_erps_fault(plant: Plant, erp: SimErp) -> None:
+    with erp.fault("error_in_200", method="GET", count=1):
+        answer = plant.read("production-orders", "1000000" if plant.plant == "1000" else "50000004")
+    refused(answer, 502, "erp-answer-broken")
+
+
+@BOTH
+def test_an_error_in_a_good_answer_to_a_write_is_never_taken_for_success(plant: Plant, erp: SimErp) -> None:
+    mark = erp.length
+    with erp.fault("error_in_200", method="POST", count=1):
+        answer = plant.ordered()
+    assert answer.status_code >= 400, answer.text
+    assert created(erp, mark) == []
+
+
+def test_a_written_document_that_cannot_be_read_back_is_still_written(gateway: RunningGateway, erps: Pair) -> None:
+    """The change of an order is answered without a body by the legacy ERP; reading it back fails here."""
+    plant = Plant(gateway.client("admin"), "1000")
+    made = plant.ordered()
+    key, mark = good(made, 201)["id"], erps.legacy.length
+    with erps.legacy.fault("status", method="GET", status=500, skip=1, count=0):
+        answer = plant.change("production-orders", key, {"quantity": {"value": "2"}}, made.headers["etag"])
+    assert answer.status_code == 204, answer.text
+    assert len(erps.legacy.since(mark, origin="api")) == 1
+
+
+@pytest.fixture(scope="module")
+def halved(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway for which the legacy ERP's address leads nowhere."""
+    made = deployment(tmp_path_factory.mktemp("gone"), erps)
+    made.environment["CHANGEOVER_ERP_ECC_URL"] = "http://127.0.0.1:9"
+    with made.running() as started:
+        yield started
+
+
+def test_calls_to_an_erp_that_is_gone_are_refused_as_not_sent(halved: RunningGateway, erps: Pair) -> None:
+    plant = Plant(halved.client("admin"), "1000")
+    with erps.untouched():
+        for answer in (plant.ordered(), plant.list("production-orders")):
+            problem = refused(answer, 503, "erp-down")
+            assert (problem["retryable"], answer.headers["retry-after"] >= "1") == (True, True)
+            assert "in_doubt" not in problem
+
+
+def test_an_erp_that_is_gone_is_left_alone_after_a_while_and_readyz_says_so(halved: RunningGateway) -> None:
+    plant = Plant(halved.client("admin"), "1000")
+    for _ in range(6):
+        refused(plant.list("production-orders"), 503, "erp-down")
+    report = halved.admin("/readyz").json()
+    assert report["erps"]["ecc"]["breaker"] in ("open", "half_open")
+    assert report["erps"]["ecc"]["last_error"]
+    assert report["erps"]["s4"]["breaker"] == "closed"
+    assert 'changeover_erp_breaker_open{erp="ecc"} 1.0' in halved.admin("/metrics").text
+
+
+def test_plants_on_the_other_erp_do_not_notice_that_one_is_gone(halved: RunningGateway) -> None:
+    good(Plant(halved.client("admin"), "3000").ordered(), 201)
+
+
+def test_the_erp_never_sees_what_the_client_sent_as_headers(gateway: RunningGateway, erps: Pair) -> None:
+    own: Json = {"Cookie": "sap-usercontext=evil", "X-CSRF-Token": "evil", "sap-client": "999", "X-HTTP-Method": "DELETE"}
+    plant = Plant(gateway.client("admin", **own), "1000")
+    made = good(plant.create("production-orders", order()), 201)
+    assert good(plant.read("production-orders", made["id"]))["id"] == made["id"]
+
+
+def test_a_client_that_goes_away_does_not_undo_its_write(gateway: RunningGateway, erps: Pair) -> None:
+    plant = Plant(gateway.client("admin"), "3000")
+    mark = erps.cloud.length
+    with erps.cloud.fault("delay", method="POST", delay_s=1, count=1), pytest.raises(httpx.ReadTimeout):
+        plant.http.post(plant.url("production-orders"), json=order(), timeout=0.4)
+    time.sleep(1.2)
+    assert len(created(erps.cloud, mark)) == 1
+    good(plant.list("production-orders", limit=1))
