@@ -23,6 +23,7 @@ from gateway.dialects.drift import drift as compared
 from gateway.dialects.library import ENTERPRISE, Dialect
 from gateway.errors import ErpAnswerBroken
 from gateway.protocols.edmx import metadata_of
+from gateway.protocols.port import AnswerBroken
 from gateway.protocols.shape import shape_of
 
 app = typer.Typer(help="The mapping files: their coverage, their laws, what one says.", no_args_is_help=True)
@@ -102,14 +103,17 @@ def drift(
         erps = [e for name, e in found.erps.items() if erp in (None, name)]
         if not erps:
             fail(f"no ERP {erp!r}; there are {', '.join(found.erps)}", Exit.USAGE)
-        changes = [(e.erp, object_, c) for e in erps for object_, c in asyncio.run(_drift(found, e))]
+        unread: list[str] = []
+        changes = [(e.erp, object_, c) for e in erps for object_, c in asyncio.run(_drift(found, e, unread))]
     show([{"erp": name, "object": object_, **asdict(change)} for name, object_, change in changes], output)
-    progress.print(f"{len(changes)} differences")
+    progress.print(f"{len(changes)} differences, {len(unread)} objects whose metadata could not be read")
+    if unread:
+        raise typer.Exit(Exit.PARTLY)
     if exit_code and changes:
         raise typer.Exit(Exit.DIFFERENT)
 
 
-async def _drift(content: Content, erp: Erp) -> list[tuple[str, Change]]:
+async def _drift(content: Content, erp: Erp, unread: list[str]) -> list[tuple[str, Change]]:
     dialect = content.dialects[erp.dialect]
     connector = make_connector(erp, dialect.file.protocol or "")
     found: list[tuple[str, Change]] = []
@@ -120,11 +124,12 @@ async def _drift(content: Content, erp: Erp) -> list[tuple[str, Change]]:
                 continue
             deadline_s = asyncio.get_running_loop().time() + 15
             try:
-                body = await connector.metadata(shape_of(translation.plan), deadline_s)
-            except ErpAnswerBroken as err:
-                progress.print(f"{erp.erp}/{name}: {err.detail}")
+                metadata = metadata_of(await connector.metadata(shape_of(translation.plan), deadline_s))
+            except (ErpAnswerBroken, AnswerBroken) as err:
+                progress.print(f"{erp.erp}/{name}: {err}", style="red", markup=False)
+                unread.append(name)
                 continue
-            found += [(name, change) for change in compared(translation.plan, metadata_of(body))]
+            found += [(name, change) for change in compared(translation.plan, metadata)]
     finally:
         await connector.close()
     return found

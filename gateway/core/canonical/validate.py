@@ -43,7 +43,8 @@ def field_flaws(object_: str, fields: Mapping[str, Any]) -> list[Flaw]:
 @lru_cache(maxsize=512)
 def _adapter(object_: str, name: str) -> TypeAdapter[Any]:
     info = OBJECTS[object_].model.model_fields[name]
-    return TypeAdapter(Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation)
+    annotation: Any = info.annotation
+    return TypeAdapter(Annotated[(annotation, *info.metadata)] if info.metadata else annotation)
 
 
 def _flaw(error: Any) -> Flaw:
