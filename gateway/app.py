@@ -159,6 +159,7 @@ class Gateway:
         old = self._in_force
         if old is not None and old.content.revision == now.content:
             self._put(_with_table(old, now.table))
+            self.trouble.pop("content", None)
             return
         blob = await files_of(self.store, now.content)
         if blob is None:

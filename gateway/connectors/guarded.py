@@ -43,6 +43,8 @@ class GuardedConnector:
         self._breaker = circuit.Breaker(limits.breaker_failures, limits.breaker_open_s)
         self._busy_until_s = 0.0
         self._ids: dict[tuple[str, tuple[tuple[str, Any], ...]], int] = {}
+        # Asked once: looking for the methods of a protocol costs as much as a translation.
+        self._references = codec if isinstance(codec, ReferenceCodec) else None
 
     async def read(self, shape: Shape, key: NativeKey, deadline_s: float) -> Answer:
         reply = await self._ask(self._codec.read(shape, key), deadline_s)
@@ -80,9 +82,9 @@ class GuardedConnector:
             raise OutcomeUnknown(f"{self.name} answered the write in a way nobody understands", erp=self.name) from err
 
     async def _acknowledged(self, shape: Shape, call: StepCall, refusal: ErpRefusal, deadline_s: float) -> bool:
-        if not isinstance(self._codec, ReferenceCodec) or refusal.warning is None:
+        if self._references is None or refusal.warning is None:
             return False
-        yes = self._codec.acknowledge(shape, refusal.warning)
+        yes = self._references.acknowledge(shape, refusal.warning)
         if yes is None or not any(text in refusal.message for text in call.acknowledge):
             return False
         await self._exchange(yes, deadline_s)
@@ -90,8 +92,8 @@ class GuardedConnector:
 
     async def _with_references(self, shape: Shape, call: StepCall, deadline_s: float) -> StepCall:
         """Put ids where the document names other records. Raises: ErpRefusal: there is none, or more than one."""
-        codec = self._codec
-        if call.document is None or not isinstance(codec, ReferenceCodec):
+        codec = self._references
+        if call.document is None or codec is None:
             return call
         ids = {}
         for reference in codec.references(shape, call.document):

@@ -9,7 +9,7 @@ from gateway.edge.body import read_body
 from gateway.edge.headers import clean
 from gateway.edge.paths import parse_target
 from gateway.errors import TooLarge, UnknownResource, UnknownVersion, VersionGone
-from gateway.pipeline.exchange import Clock, Exchange
+from gateway.pipeline.exchange import Clock, Exchange, filled
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _PREFIX = "api"
@@ -23,7 +23,7 @@ async def admit(x: Exchange) -> Exchange:
     headers = clean(x.raw_headers)
     target = parse_target(x.raw_path, x.query_string)
     request_id = x.request_id or request_id_of(headers.get("x-request-id"), x.clock)
-    x = replace(x, headers=headers, target=target, request_id=request_id)
+    x = filled(x, headers=headers, target=target, request_id=request_id)
     if len(target.segments) < 2 or target.segments[0] != _PREFIX:  # noqa: PLR2004  # /api/<version>
         raise UnknownResource("There is nothing here. APIs stand under /api/<version>.")
     version = target.segments[1]
@@ -31,12 +31,12 @@ async def admit(x: Exchange) -> Exchange:
     if contract is None:
         known = ", ".join(sorted(x.in_force.content.contracts))
         raise UnknownVersion(f"There is no version {version!r} of this API. Versions: {known}.", versions=known)
-    x = replace(x, contract=contract, deadline_s=x.clock.steady() + contract.limits.deadline_s)
+    x = filled(x, contract=contract, deadline_s=x.clock.steady() + contract.limits.deadline_s)
     if contract.sunset_at is not None and x.clock.wall() >= contract.sunset_at.timestamp():
         raise VersionGone(
             f"Version {version} was switched off at {contract.sunset_at:%Y-%m-%d}.", successor=contract.successor
         )
-    return replace(x, body=await _body(x))
+    return filled(x, body=await _body(x))
 
 
 def request_id_of(given: str | None, clock: Clock) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from gateway.pipeline.exchange import Exchange
+from gateway.pipeline.exchange import Exchange, filled
 
 
 async def authenticate(x: Exchange) -> Exchange:
     """Recognise the caller by a bearer token or an API key. Raises: NotAuthenticated, KeysUnavailable."""
     caller = await x.in_force.authenticator.caller(x.headers, x.clock.wall())
-    return replace(x, caller=caller)
+    return filled(x, caller=caller)

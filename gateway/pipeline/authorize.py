@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from gateway.errors import Denied, Overloaded
-from gateway.pipeline.exchange import Exchange, Operation, known_caller, required
+from gateway.pipeline.exchange import Exchange, Operation, filled, known_caller, required
 from gateway.policy.decision import Decision
 from gateway.policy.question import Question, Subject
 
@@ -22,7 +21,7 @@ async def authorize(x: Exchange) -> Exchange:
         await _decide(x, operation, plant)
     _unmasked_filter(operation, decision)
     _within_rate(x, decision)
-    return replace(x, decision=decision)
+    return filled(x, decision=decision)
 
 
 async def _decide(x: Exchange, operation: Operation, plant: str) -> Decision:

@@ -141,7 +141,7 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `filled` copies one dictionary, where `replace` walks thirty slots
 class Exchange:
     """One request on its way. Fields are filled by the stage that is named beside them."""
 
@@ -183,6 +183,18 @@ class Exchange:
     result: Result | None = None
     # render
     response: Response | None = None
+
+
+_NAMES = frozenset(Exchange.__dataclass_fields__)
+
+
+def filled(x: Exchange, **known: Any) -> Exchange:
+    """The exchange with more of its fields known: `dataclasses.replace`, at a tenth of its cost."""
+    if not known.keys() <= _NAMES:
+        raise TypeError(f"an exchange has no {', '.join(known.keys() - _NAMES)}")
+    made = object.__new__(Exchange)
+    vars(made).update(vars(x), **known)
+    return made
 
 
 def required(value: Any, what: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.core.contracts import Contract
 from gateway.dialects.filters import Unfilterable
 from gateway.errors import Invalid, Malformed
-from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, required
+from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, filled, required
 from gateway.pipeline.listing import read_cursor, write_cursor
 from gateway.pipeline.negotiate import client_path
 from gateway.reads.authoritative import ErpSide, find, search
@@ -19,12 +19,12 @@ async def execute(x: Exchange) -> Exchange:
     operation: Operation = required(x.operation, "operation")
     side = erp_side(x)
     if operation.listing is not None:
-        return replace(x, result=await _list(x, side, operation.listing))
+        return filled(x, result=await _list(x, side, operation.listing))
     if not operation.writes:
         found = await find(side, required(operation.key, "key"), x.deadline_s)
-        return replace(x, result=Result(found.document, etag=found.etag, key=operation.key))
+        return filled(x, result=Result(found.document, etag=found.etag, key=operation.key))
     await _bound_to_own(x, side, operation)
-    return replace(x, result=_written(await _write(x, side, operation)))
+    return filled(x, result=_written(await _write(x, side, operation)))
 
 
 def erp_side(x: Exchange) -> ErpSide:

@@ -15,7 +15,7 @@ from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import JsonLimits, loads
 from gateway.edge.paths import Target, document_key, key_and_action, plant_id
 from gateway.errors import EtagRequired, Invalid, Malformed, MethodNotAllowed, UnknownResource, UnsupportedMedia
-from gateway.pipeline.exchange import Exchange, Operation, required
+from gateway.pipeline.exchange import Exchange, Operation, filled, required
 from gateway.pipeline.listing import listing, selected
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -42,19 +42,19 @@ async def negotiate(x: Exchange) -> Exchange:
     place = locate(contract, required(x.target, "target"))
     verb, action = _verb(x.method, place)
     object_ = action.object if action and action.object else place.resource.object
-    x = replace(x, resource_name=place.name, resource=place.resource, action=action)
+    x = filled(x, resource_name=place.name, resource=place.resource, action=action)
     client = _client(x, contract, object_, place.plant)
     operation = Operation(place.plant, OBJECTS[object_], verb, place.key)
-    x = replace(x, client=client, operation=operation, fields=selected(x, client))
+    x = filled(x, client=client, operation=operation, fields=selected(x, client))
     if verb == "list":
-        return replace(x, operation=replace(operation, listing=listing(x, contract, place.resource, client)))
+        return filled(x, operation=replace(operation, listing=listing(x, contract, place.resource, client)))
     _no_parameters(x)
     if verb == "read":
         return x
     document = _document(x, place, action)
     if_match = _if_match(x, place.resource, verb)
     key = None if action and action.binds else place.key
-    return replace(x, if_match=if_match, operation=replace(operation, document=document, key=key))
+    return filled(x, if_match=if_match, operation=replace(operation, document=document, key=key))
 
 
 def locate(contract: Contract, target: Target) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from gateway.dialects.compile import Translation
 from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import dumps
 from gateway.errors import DialectBroken
-from gateway.pipeline.exchange import Exchange, Operation, Response, Result, required
+from gateway.pipeline.exchange import Exchange, Operation, Response, Result, filled, required
 
 CREATED, OK, NO_CONTENT = 201, 200, 204
 
@@ -30,7 +29,7 @@ async def render(x: Exchange) -> Exchange:
     else:
         created = operation.writes and operation.key is None
         response = _response(x, CREATED if created else OK, dumps(_shown(x, result.document)), _place(x, result))
-    return replace(x, response=response)
+    return filled(x, response=response)
 
 
 def _shown(x: Exchange, document: Document) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.core.phases import PHASES
 from gateway.core.waves import Cell, WaveTable
 from gateway.errors import ErpRefused, MixedCells, NotYet, StaleEtag, UnroutedPlant
 from gateway.pipeline.authorize import plants_of
-from gateway.pipeline.exchange import ErpPath, Exchange, Operation, required
+from gateway.pipeline.exchange import ErpPath, Exchange, Operation, filled, required
 
 
 async def steer(x: Exchange) -> Exchange:
@@ -32,7 +30,7 @@ async def steer(x: Exchange) -> Exchange:
     found = erp.of(operation.spec.name, operation.plant)
     if found is None:
         raise ErpRefused(f"The ERP behind plant {cell.plant} has no {operation.spec.name}.", reason="unsupported")
-    return replace(x, cell=cell, side=side, erp=erp, translation=found[0], shape=found[1])
+    return filled(x, cell=cell, side=side, erp=erp, translation=found[0], shape=found[1])
 
 
 def cell_of(table: WaveTable, plant: str, domain: str) -> Cell:

@@ -14,7 +14,16 @@ from typing import Any
 import orjson
 
 from gateway.core.filters import And, Compare, Filter, Not, Or, both
-from gateway.protocols.port import AnswerBroken, NativeDocument, NativeKey, Query, Reference, Shape, StepCall
+from gateway.protocols.port import (
+    AnswerBroken,
+    ErpRefusal,
+    NativeDocument,
+    NativeKey,
+    Query,
+    Reference,
+    Shape,
+    StepCall,
+)
 
 Domain = list[Any]
 _OPERATORS = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -131,9 +140,44 @@ def next_offset(query: Query, count: int) -> str | None:
     return str(offset(query) + count) if count >= query.limit else None
 
 
+_WITHIN = "within"
+_DEEPEST = 5
+
+
+def wanted(reference: Reference) -> Domain:
+    """The domain that finds a referenced record; `within` is the code of a record somewhere above it."""
+    return [_above(value) if name == _WITHIN else [name, "=", value] for name, value in reference.wanted]
+
+
+def _above(code: Any) -> Domain:
+    return ["OR", *([".".join(["parent"] * depth) + ".code", "=", code] for depth in range(1, _DEEPEST + 1))]
+
+
+def with_common(shape: Shape, document: NativeDocument | None) -> NativeDocument | None:
+    """The document with what all its rows have in common said at its head too, where the dialect's `common` asks for it.
+
+    Raises: ErpRefusal: the rows differ.
+    """
+    made = dict(document or {})
+    for name, place in shape.native.get("common", {}).items():
+        rows, _, field = place.partition(".")
+        values = [row.get(field) for row in _new_rows(made.get(rows))]
+        if any(value != values[0] for value in values):
+            raise ErpRefusal("invalid", f"All lines of a document have the same {field} here.", field=place)
+        made |= {name: value for value in values[:1]}
+    return made if document is not None else None
+
+
+def _new_rows(value: Any) -> list[NativeDocument]:
+    """Rows as the dialect wrote them, or as the commands that make them."""
+    commands = [part for part in value or () if isinstance(part, list)]
+    return [row for command in commands if command[0] == "create" for row in command[1]] if commands else value or []
+
+
 def references(shape: Shape, document: NativeDocument, above: tuple[str | int, ...] = ()) -> Iterator[Reference]:
     """The references of a document to be written, its rows included."""
     models: Mapping[str, str] = shape.native.get("references", {})
+    bounds: Mapping[str, str] = shape.native.get("within", {})
     for name, value in document.items():
         dotted = ".".join(str(step) for step in (*above, name) if not isinstance(step, int))
         if isinstance(value, list):
@@ -143,7 +187,8 @@ def references(shape: Shape, document: NativeDocument, above: tuple[str | int, .
             if dotted not in models:
                 raise ValueError(f"{dotted} is written as a reference, and the dialect names no model for it")
             if all(v is not None for v in value.values()):
-                yield Reference((*above, name), models[dotted], tuple(value.items()))
+                within = {_WITHIN: bounds[dotted]} if dotted in bounds else {}
+                yield Reference((*above, name), models[dotted], tuple({**value, **within}.items()))
 
 
 def by_key(key: NativeKey) -> Query:

@@ -39,6 +39,8 @@ from gateway.protocols.tryton import (
     order,
     record_id,
     references,
+    wanted,
+    with_common,
     with_ids,
 )
 
@@ -62,7 +64,8 @@ class TrytonRest:
         skip = {"_skip_warnings": True} if call.acknowledge else {}
         match call.kind:
             case "create":
-                return _call("POST", f"{_model(shape)}?{_fields(shape)}", shape, call.document, skip)
+                document = with_common(shape, call.document)
+                return _call("POST", f"{_model(shape)}?{_fields(shape)}", shape, document, skip)
             case "change":
                 return _call("PUT", f"{_model(shape)}/{record_id(call)}?{_fields(shape)}", shape, call.document, skip)
         target = f"{_model(shape)}/{record_id(call)}/{call.name}?{_fields(shape)}"
@@ -90,8 +93,8 @@ class TrytonRest:
 
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
         """Find the id of a record by its fields."""
-        wanted = _coded([[name, "=", value] for name, value in reference.wanted])
-        return _call("GET", f"/rest/model/{reference.model}?d={wanted}&s=2&p=0", shape, safe=True)
+        where = _coded(wanted(reference))
+        return _call("GET", f"/rest/model/{reference.model}?d={where}&s=2&p=0", shape, safe=True)
 
     def found(self, reply: HttpReply) -> list[int]:
         """The ids a lookup found."""
@@ -151,6 +154,9 @@ def _refusal(reply: HttpReply) -> ErpRefusal | AnswerBroken:
     kind = refusal_kind(reply.status)
     if kind == "failed":
         return AnswerBroken(f"status {reply.status}")
+    if kind == "denied":
+        # Its own rules end as 403 here, with the reason left out: unfinished work of an order to be completed, say.
+        return ErpRefusal("invalid", "The ERP does not allow this for the record as it stands.", code=str(reply.status))
     text = f"status {reply.status}"
     if "json" in reply.headers.get("content-type", ""):
         found = plain_loads(reply.body)

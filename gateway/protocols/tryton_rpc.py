@@ -34,6 +34,8 @@ from gateway.protocols.tryton import (
     order,
     record_id,
     references,
+    wanted,
+    with_common,
     with_ids,
 )
 
@@ -62,7 +64,7 @@ class TrytonRpc:
         locked = {"_timestamp": {f"{shape.native['model']},{record_id(call)}": call.etag}} if call.etag else {}
         match call.kind:
             case "create":
-                return _call(shape, "create", [[call.document]])
+                return _call(shape, "create", [[with_common(shape, call.document)]])
             case "change":
                 return _call(shape, "write", [[record_id(call)], call.document], locked)
         return _call(shape, str(call.name), [[record_id(call)]], locked)
@@ -94,9 +96,8 @@ class TrytonRpc:
 
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
         """Find the id of a record by its fields."""
-        wanted = [[name, "=", value] for name, value in reference.wanted]
         other = Shape({**shape.native, "model": reference.model})
-        return _call(other, "search", [wanted, 0, 2, None], safe=True)
+        return _call(other, "search", [wanted(reference), 0, 2, None], safe=True)
 
     def found(self, reply: HttpReply) -> list[int]:
         """The ids a lookup found."""

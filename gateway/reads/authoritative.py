@@ -90,9 +90,17 @@ async def search(  # all of a query
     try:
         page = await side.connector.search(side.shape, query, deadline_s)
     except ErpRefusal as refusal:
+        if refusal.kind == "not-found":
+            raise _no_service(side, refusal) from refusal
         raise meaning(side, refusal) from refusal
     documents = (decoded(side, row) for row in page.documents)
     return FoundPage(tuple(document for document in documents if belongs(side, document)), page.cursor)
+
+
+def _no_service(side: ErpSide, refusal: ErpRefusal) -> ErpRefused:
+    """An ERP that finds nothing answers an empty list; a list that is not found is one it does not offer."""
+    text = f"{side.name} offers no list of {side.translation.plan.spec.name}."
+    return ErpRefused(text, erp=side.name, erp_message=refusal.message, erp_code=refusal.code, reason="unsupported")
 
 
 def belongs(side: ErpSide, document: Document) -> bool:
@@ -116,8 +124,9 @@ def belongs(side: ErpSide, document: Document) -> bool:
 def _own_plant(side: ErpSide) -> tuple[Filter, ...]:
     """Lists show the cell's plant only; the condition is the gateway's, whatever the caller filters on."""
     plan = side.translation.plan
-    if side.plant == ENTERPRISE or plan.level.entry("plant") is None:
-        return ()
+    entry = plan.level.entry("plant")
+    if side.plant == ENTERPRISE or entry is None or ".".join(entry.native[0]) in plan.native.get("unsearchable", ()):
+        return ()  # What cannot be searched for is left out of the page afterwards.
     return (Compare("plant", "eq", side.plant),)
 
 

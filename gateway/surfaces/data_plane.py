@@ -139,7 +139,7 @@ def _labels(x: Exchange) -> tuple[str, str, str, str]:
 
 
 def _timed(times: Times) -> list[tuple[str, str]]:
-    spent = ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in times)
+    spent = ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in times)
     return [("server-timing", spent)] if spent else []
 
 

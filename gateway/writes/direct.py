@@ -121,15 +121,17 @@ async def _send(side: ErpSide, call: StepCall, number: int, key: NativeKey, dead
     try:
         return await side.connector.send(side.shape, call, deadline_s)
     except ErpRefusal as refusal:
-        raise _after(number, key, _refused(side, refusal)) from refusal
+        raise _after(number, key, _refused(side, call, refusal)) from refusal
     except Unavailable as err:
         if number == 0:
             raise
         raise _after(number, key, err) from err
 
 
-def _refused(side: ErpSide, refusal: ErpRefusal) -> GatewayError:
-    if refusal.kind != "failed":
+def _refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError:
+    # A new document cannot be missing, and one that an action is for was just read: then it is the operation that is not there.
+    elsewhere = refusal.kind == "not-found" and call.kind != "change"
+    if refusal.kind != "failed" and not elsewhere:
         return meaning(side, refusal)
     # An ERP that broke down while it worked may have kept the work.
     words = {"erp": side.name, "erp_message": refusal.message, "erp_code": refusal.code}

@@ -78,9 +78,7 @@ class Bench:
         if found["counts"]["errors"]:
             raise BenchError("the gateway answered 5xx during the measurement")
         sequential = self._plan.sequential
-        found["stages"] = {
-            call.method: measure.stages(server, call, sequential) for call in (self._read, self._create)
-        }
+        found["stages"] = {call.method: measure.stages(server, call, sequential) for call in (self._read, self._create)}
         return found
 
     def _cpu(self, servers: Mapping[str, Server], call: Any) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def _refusals(made: Deployment, read: Call, create: Call) -> list[tuple[str, Cal
 def _missing(sent: Any, shown: Any, at: str = "") -> list[str]:
     """What was sent and is not shown again."""
     if isinstance(sent, Mapping):
-        return [flaw for name, value in sent.items() for flaw in _missing(value, (shown or {}).get(name), f"{at}/{name}")]
+        return [
+            flaw for name, value in sent.items() for flaw in _missing(value, (shown or {}).get(name), f"{at}/{name}")
+        ]
     if isinstance(sent, list):
         pairs = zip(sent, shown or [None] * len(sent), strict=True)
         return [flaw for number, (a, b) in enumerate(pairs) for flaw in _missing(a, b, f"{at}/{number}")]

@@ -127,7 +127,9 @@ def _parsed(answer: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 def wrk_missing() -> str | None:
-    return None if shutil.which("wrk") else "wrk is not installed (Debian: apt-get install wrk); our own client loads less"
+    return (
+        None if shutil.which("wrk") else "wrk is not installed (Debian: apt-get install wrk); our own client loads less"
+    )
 
 
 def closed_loop(port: int, call: Call, connections: int, seconds: float, place: Path) -> Closed:
@@ -144,9 +146,7 @@ def _wrk(port: int, call: Call, connections: int, seconds: float, place: Path) -
     script.write_text(_LUA.format(method=call.method, body=body, headers=headers))
     # wrk takes whole seconds only.
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s", "-s", str(script)]
-    run = subprocess.run(
-        [*command, f"http://127.0.0.1:{port}{call.path}"], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([*command, f"http://127.0.0.1:{port}{call.path}"], capture_output=True, text=True, check=False)
     _, found, line = run.stdout.partition("@@")
     if run.returncode or not found:
         raise BenchError(f"wrk failed: {run.stdout} {run.stderr}")
@@ -170,7 +170,9 @@ async def _own_closed(port: int, call: Call, connections: int, seconds: float) -
     results = await asyncio.gather(*(loop(each) for each in opened), return_exceptions=True)
     for each in opened:
         each.transport.close()
-    return Closed(counts[0], time.perf_counter() - began, counts[1] + sum(isinstance(r, BaseException) for r in results))
+    return Closed(
+        counts[0], time.perf_counter() - began, counts[1] + sum(isinstance(r, BaseException) for r in results)
+    )
 
 
 # Open loop

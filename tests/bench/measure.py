@@ -123,7 +123,9 @@ def stages(server: Server, call: Call, times: int) -> dict[str, Any]:
             name, _, milliseconds = part.partition(";dur=")
             spent.setdefault(name, []).append(float(milliseconds) * 1000)
     after = metrics(server)
-    return {name: {"median_us": median(values), "mean_us": _mean_us(name, before, after)} for name, values in spent.items()}
+    return {
+        name: {"median_us": median(values), "mean_us": _mean_us(name, before, after)} for name, values in spent.items()
+    }
 
 
 def _mean_us(stage: str, before: Mapping[str, float], after: Mapping[str, float]) -> float:

@@ -50,20 +50,31 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process pinned to one core, ended with all its children when the block ends."""
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        )
+        with _on(core):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=dict(env) if env is not None else None,
+                cwd=cwd,
+                start_new_session=True,
+            )
         try:
             yield process
         finally:
             _end(process)
+
+
+@contextmanager
+def _on(core: int) -> Iterator[None]:
+    """This process on one core: a child that starts meanwhile stays there."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

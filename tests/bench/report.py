@@ -39,7 +39,9 @@ def verdict(found: Found) -> dict[str, bool | None]:
 
 
 def _machine(facts: Found, noise: str | None) -> Iterator[str]:
-    where = "gateway and nginx on core 0, load and ERP on core 1" if facts["separate_cores"] else "ONE core for everything"
+    where = (
+        "gateway and nginx on core 0, load and ERP on core 1" if facts["separate_cores"] else "ONE core for everything"
+    )
     yield f"{facts['cpu']}, {facts['cores']} cores ({where}), Linux {facts['kernel']}, Python {facts['python']}"
     yield f"{facts['nginx'] or 'no nginx'}; {facts['load_client']}; {facts['at']}, revision {facts['revision']}"
     yield f"load average before: {facts['load_before']:.2f}, stolen during: {facts['stolen']:.1%}"
@@ -102,8 +104,9 @@ def _stages(part: Found) -> Iterator[str]:
 
 
 def _dialect(part: Found) -> Iterator[str]:
-    unit = part["unit"]
-    yield f"\nThe order, {part['fields']['header']} header fields ({part['fields']['filled']} filled){'':12}µs   x {unit['what']} ({unit['us']:.1f} µs)"
+    unit, fields = part["unit"], part["fields"]
+    title = f"The order, {fields['header']} header fields ({fields['filled']} filled)"
+    yield f"\n{title:47}       µs   x {unit['what']} ({unit['us']:.1f} µs)"
     for name, cost in part["us"].items():
         yield f"  {name:45} {cost:8.1f} {part['units'][name]:6.1f}"
 

@@ -123,7 +123,7 @@ def test_a_cursor_of_before_the_plant_moved_is_refused(
     cursor = good(plant.list("production-orders", limit=1))["next"]
     etag = plant.read("production-orders", "1000000").headers["etag"]
     own.edit("routes/waves.yaml", "    target: cloud\n    wave: wave-1", "    phase: cloud\n    target: cloud\n    wave: wave-1")
-    assert own.cli("apply", "--unsafe-switch").returncode == 0
+    assert own.cli("apply", "--unsafe-switch").exit_code == 0
     running.await_revision(2)
     problem = refused(plant.list("production-orders", limit=1, cursor=cursor), 400, "malformed")
     assert (problem["code"], problem["field"]) == ("cursor-expired", "cursor")

@@ -20,14 +20,18 @@ from typing import Any
 
 import httpx
 import yaml
+from click.testing import Result
+from typer.testing import CliRunner
 
 from gateway.app import shipped
+from gateway.cli.main import app
 from gateway.edge.api_keys import generate
 from tests.support.parts import PartMissing, stop_process
 from tests.support.simulated import SECRET, Pair
 from tests.unit.identity import mint
 
 START_WITHIN_S = 60
+UNUSED = ("recorded", "tryton*", "d365*")  # dialects no ERP of the reference deployment speaks
 CLIENTS: dict[str, tuple[list[str], list[str]]] = {
     "mes": (["mes"], ["1000", "2000", "3000"]),
     "hamburg": (["mes"], ["1000"]),
@@ -75,12 +79,16 @@ class Deployment:
         document = yaml.safe_load((self.content / name).read_text("utf-8")) | members
         (self.content / name).write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
 
-    def cli(self, *arguments: str, content: bool = True, within_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a command of the gateway, with the folder and database of this deployment."""
+    def cli(self, *arguments: str, content: bool = True) -> Result:
+        """Run a command with the folder and database of this deployment, in this process: starting one takes seconds."""
         more = ("--content", str(self.content)) if content else ()
+        return CliRunner(env=self.environ()).invoke(app, [*arguments, *more])
+
+    def run(self, *arguments: str, within_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a command as a process of its own, as an operator does."""
         return subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments, *more],
-            env=self._environ(), cwd=self.folder, capture_output=True, text=True, timeout=within_s, check=False,
+            [sys.executable, "-m", "gateway", *arguments],
+            env=self.environ(), cwd=self.folder, capture_output=True, text=True, timeout=within_s, check=False,
         )  # fmt: skip
 
     def process(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -88,10 +96,11 @@ class Deployment:
         command = [sys.executable, "-m", "gateway", "serve", "--content", str(self.content), "--port", "0"]
         return subprocess.Popen(
             [*command, "--admin-port", "0", *arguments],
-            env=self._environ(), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env=self.environ(), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
+        """The environment of every process of this deployment."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHANGEOVER_", "KEY_"))}
         return kept | {
             "CHANGEOVER_DATABASE_URL": self.database_url,
@@ -187,7 +196,7 @@ class RunningGateway:
 def deployment(folder: Path, erps: Pair, *, database_url: str = "", clients: Sequence[str] = tuple(CLIENTS)) -> Deployment:
     """Write the reference content with keys of our own, and small limits towards the ERPs, into a folder."""
     for top in ("routes", "translators", "policies"):
-        shutil.copytree(shipped() / top, folder / "content" / top, ignore=shutil.ignore_patterns("recorded"))
+        shutil.copytree(shipped() / top, folder / "content" / top, ignore=shutil.ignore_patterns(*UNUSED))
     keys = {name: generate(name, secrets.token_bytes)[0] for name in clients}
     made = Deployment(folder, erps, keys, database_url or f"sqlite:///{folder}/gateway.db")
     rows = [

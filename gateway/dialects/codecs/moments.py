@@ -39,8 +39,9 @@ def datetime_iso(*, digits: int = 6, blank: str | None = None) -> Codec:
     """ISO 8601 in UTC with Z. Reads any offset; refuses a time without one."""
 
     def encode(value: datetime) -> str:
-        spec = "microseconds" if value.microsecond % 1000 else "milliseconds" if value.microsecond else "seconds"
-        return value.astimezone(UTC).isoformat(timespec=spec)[:-6] + "Z"
+        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+        spec = "auto" if not moment.microsecond or moment.microsecond % 1000 else "milliseconds"
+        return moment.isoformat(timespec=spec)[:-6] + "Z"
 
     def domain(value: datetime) -> bool:
         fine = digits >= _MICROSECOND_DIGITS or value.microsecond % 10 ** (_MICROSECOND_DIGITS - digits) == 0

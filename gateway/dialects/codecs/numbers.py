@@ -10,6 +10,7 @@ from typing import Any
 from gateway.dialects.codecs.codec import Codec, as_text, exactly
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_PLAIN_DIGITS = 6  # up to here str() of a Decimal has no exponent, and costs less than format()
 _NUMBER = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{1,40})?\s*", re.ASCII)
 
 
@@ -52,7 +53,7 @@ def decimal_text(*, scale: int, signed: bool = True) -> Codec:
     sign = "-?" if signed else ""
     tail = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
     return Codec(
-        lambda v: format(exact(v), "f"),
+        (lambda v: str(exact(v))) if scale <= _PLAIN_DIGITS else (lambda v: format(exact(v), "f")),
         lambda v: number(as_text(v)),
         literal="decimal",
         ordered=True,

@@ -43,15 +43,16 @@ def leading_zeros(*, width: int, max: int = 0, blank: bool = True) -> Codec:  # 
     def encode(value: str) -> str:
         if len(value) > longest:
             raise ValueError(f"longer than {longest} characters")
-        if not _digits(value):
+        if not (value.isdigit() and value.isascii()):
             return value
         if value[0] == "0" and value != "0":
             raise ValueError("leading zeros of its own cannot be told from the padding")
         return value.zfill(width)
 
     def decode(value: str) -> str:
-        as_text(value)
-        return (value.lstrip("0") or "0") if _digits(value) else value
+        if as_text(value)[:1] == "0" and value.isdigit() and value.isascii():
+            return value.lstrip("0") or "0"
+        return value
 
     def domain(value: str) -> bool:
         return 0 < len(value) <= longest and (value == "0" or not (_digits(value) and value[0] == "0"))

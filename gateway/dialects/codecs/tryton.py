@@ -31,6 +31,7 @@ def with_address(*, key: str) -> Codec:
         comparable=False,
         schema=({"type": "string"}, {}),
         normalising="the address follows from the party",
+        alone=((0, Codec(as_text, as_text)),),
     )
 
 

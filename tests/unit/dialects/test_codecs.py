@@ -173,13 +173,12 @@ def test_a_price_per_many_becomes_the_price_of_one_rounded_half_even_where_that_
 
 def test_an_order_in_tryton_brings_the_move_of_its_product() -> None:
     units = value_map({"H87": "u"}, encode_also={}, decode_also={}, reason=None)
-    codec = made("made_product", units=units, production="PROD", storage="STO")
+    codec = made("made_product", units=units, production="PROD", storage="STO", currency="EUR")
     item, quantity, unit, moves = codec.encode(("FG-100", Decimal("10.5"), "H87"))
     assert (item, quantity, unit) == ("FG-100", 10.5, "u")
-    assert moves == [{
-        "product": {"code": "FG-100"}, "quantity": 10.5, "unit": {"symbol": "u"},
-        "from_location": {"code": "PROD"}, "to_location": {"code": "STO"},
-    }]  # fmt: skip
+    places = {"from_location": {"code": "PROD"}, "to_location": {"code": "STO"}}
+    product = {"product": {"code": "FG-100"}, "quantity": 10.5, "unit": {"symbol": "u"}}
+    assert moves == [product | places | {"unit_price": Decimal(0), "currency": {"code": "EUR"}}]
     assert codec.decode(("FG-100", 10.5, "u", [12])) == ("FG-100", Decimal("10.5"), "H87")
 
 

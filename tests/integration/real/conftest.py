@@ -1,0 +1,92 @@
+"""The real ERPs behind gateways: one gateway per ERP for the contract, others for what is particular."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.integration.real import samples_mocksap, samples_sim, samples_tryton
+from tests.support.deployment import (
+    Site,
+    installed,
+    mocksap_new,
+    mocksap_old,
+    sim_cloud,
+    sim_legacy,
+    tryton_rest,
+    tryton_rpc,
+)
+from tests.support.erp_contract import Door, Lacks, Sample, System, Truth
+from tests.support.mocksap import MockSap
+from tests.support.simulated import Pair, simulated_pair
+from tests.support.tryton import TrytonServer
+
+LACKS: dict[str, Lacks] = {
+    "sim-legacy": samples_sim.LACKS,
+    "sim-cloud": samples_sim.LACKS,
+    "mocksap-old": samples_mocksap.LACKS_V2,
+    "mocksap-new": samples_mocksap.LACKS_V4,
+    "tryton-old": samples_tryton.LACKS,
+    "tryton-new": samples_tryton.LACKS,
+}
+"""What each system cannot do; everything else of version 2 it must do."""
+Parts = tuple[Site, str, Truth, "dict[str, Sample]"]
+
+
+@pytest.fixture(scope="session")
+def sims() -> Iterator[Pair]:
+    """The two simulated ERPs."""
+    with simulated_pair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="session")
+def tryton_site(tryton_legacy: TrytonServer, tryton_cloud: TrytonServer) -> Site:
+    """Two plants between two Trytons: JSON-RPC is the old one, REST the new one."""
+    return Site(tryton_rpc(tryton_legacy), tryton_rest(tryton_cloud), {"P100": None, "P200": None})
+
+
+@pytest.fixture(scope="session")
+def mocksap_site(mocksap_v2: MockSap, mocksap_v4: MockSap) -> Site:
+    """Two plants between two mock-saps: OData V2 is the old one, V4 the new one."""
+    return Site(mocksap_old(mocksap_v2), mocksap_new(mocksap_v4), {"1710": None, "1010": None})
+
+
+def _sim(ask: pytest.FixtureRequest, new: bool) -> Parts:
+    pair: Pair = ask.getfixturevalue("sims")
+    site = Site(sim_legacy(pair.legacy), sim_cloud(pair.cloud), {"1000": "eu", "2000": "us"})
+    return site, "1000", samples_sim.SimTruth(pair.cloud if new else pair.legacy, new), dict(samples_sim.SAMPLES)
+
+
+def _mocksap(ask: pytest.FixtureRequest, new: bool) -> Parts:
+    server: MockSap = ask.getfixturevalue("mocksap_v4" if new else "mocksap_v2")
+    server.reset()
+    samples = samples_mocksap.SAMPLES_V4 if new else samples_mocksap.SAMPLES_V2
+    return ask.getfixturevalue("mocksap_site"), "1710", samples_mocksap.MockSapTruth(server, new), dict(samples)
+
+
+def _tryton(ask: pytest.FixtureRequest, new: bool) -> Parts:
+    server: TrytonServer = ask.getfixturevalue("tryton_cloud" if new else "tryton_legacy")
+    return ask.getfixturevalue("tryton_site"), "P100", samples_tryton.TrytonTruth(server), dict(samples_tryton.SAMPLES)
+
+
+_PARTS: dict[str, Callable[[pytest.FixtureRequest, bool], Parts]] = {"sim": _sim, "mocksap": _mocksap, "tryton": _tryton}
+
+
+@pytest.fixture(scope="session")
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One ERP behind a gateway of its own, all cells on its side."""
+    kind, _, age = str(request.param).partition("-")
+    new = age in ("cloud", "new")
+    site, plant, truth, samples = _PARTS[kind](request, new)
+    made = installed(
+        tmp_path_factory.mktemp(request.param), site, "cloud" if new else "legacy", changeable=changeable(kind)
+    )
+    with made.running() as gateway:
+        yield System(request.param, Door(gateway.client(), plant), truth, samples)
+
+
+def changeable(kind: str) -> dict[str, list[str]]:
+    return samples_tryton.CHANGEABLE if kind == "tryton" else {}
+

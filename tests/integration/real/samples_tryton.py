@@ -1,0 +1,145 @@
+"""What the contract suite sends to Tryton, and what Tryton's database must then hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from tests.support.erp_contract import Door, Json, Lack, Lacks, Sample
+from tests.support.tryton import TrytonServer
+
+NOT_MAPPED = "the dialects of Tryton map orders, items, movements and purchase orders only"
+LACKS: Lacks = {
+    (object_, "*"): Lack(NOT_MAPPED) for object_ in ("confirmation", "item_plant", "inventory_position", "receipt")
+}
+WAREHOUSE = "the order's warehouse is the plant of its lines"
+CHANGEABLE = {"items": ["name", "list_price"], "purchase-orders": ["reference", "ordered_on"]}
+"""What an operator with Tryton behind a plant lets clients change, beside what version 2 ships with."""
+
+
+def order(tag: str, **more: Any) -> Json:
+    """Days of the plant: Tryton plans by the day."""
+    document: Json = {
+        "reference": tag,
+        "item": "FG-100",
+        "quantity": {"value": "10.000", "unit": "H87"},
+        "planned": {"start": "2026-11-30T23:00:00Z", "end": "2026-12-01T23:00:00Z"},
+        "components": [
+            {"line": "1", "item": "RM-200", "quantity": {"value": "20.000", "unit": "H87"}, "storage_location": "P100-A1"},
+            {"line": "2", "item": "RM-300", "quantity": {"value": "5.250", "unit": "KGM"}, "storage_location": "P100-STO"},
+        ],
+    }
+    return document | more
+
+
+def purchase(tag: str, item: str = "RM-200") -> Json:
+    line = {"line": "10", "item": item, "plant": "P100", "description": "Housing", "due_on": "2026-12-24"}
+    amounts = {"quantity": {"value": "5.000", "unit": "H87"}, "price": {"amount": "2.5000", "per": "1"}}
+    head = {"reference": tag, "supplier": "S-1000", "currency": "USD", "ordered_on": "2026-11-20"}
+    return {**head, "lines": [{**line, **amounts}, {**line, **amounts, "line": "20", "item": "0000004711"}]}
+
+
+def movement(tag: str, **more: Any) -> Json:
+    line = {"type": "transfer", "item": "RM-200", "plant": "P100", "quantity": {"value": "5.000", "unit": "H87"}}
+    places = {"from_location": "P100-STO", "to_location": "P100-A1"}
+    return {"reference": tag, "posting_date": "2026-11-20", "lines": [{**line, **places, **more}]}
+
+
+def item(tag: str) -> Json:
+    amounts = {"base_unit": "H87", "list_price": {"amount": "12.5000"}}
+    return {"id": tag, "name": f"Valve {tag}", "type": "goods", "status": "active", **amounts}
+
+
+def _twice(door: Door, sample: Sample) -> Any:
+    return door.create("item", sample.new("FG-100"))
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "production_order": Sample(
+        order,
+        held=lambda d: {"reference": d["reference"], "quantity": Decimal(d["quantity"]["value"]), "state": "draft",
+                        "item": "FG-100", "comes_out": Decimal(d["quantity"]["value"]), "outputs": 1, "inputs": 2,
+                        "plant": "P100"},
+        lost={"components.0.line": "the ERP numbers the parts", "components.1.line": "the ERP numbers the parts"},
+        where=lambda d: "item eq 'FG-100' and status eq 'created'",
+        patch={"quantity": {"value": "12.000"}},
+        bad=lambda door, s: door.create("production_order", order("BAD", quantity={"value": "5.500", "unit": "H87"})),
+        says=(422, "The number of digits in the value"),
+        act=("release", {"status": "released"}),
+        acted={"state": "waiting"},
+    ),
+    "item": Sample(
+        item,
+        held=lambda d: {"name": d["name"], "price": Decimal(d["list_price"]["amount"]), "active": True, "products": 1},
+        where=lambda d: "type eq 'goods'",
+        patch={"name": "Valve, changed"},
+        bad=_twice,
+        says=(422, "Code of active product must be unique."),
+        unknown="NO-SUCH-ITEM",
+    ),
+    "movement": Sample(
+        movement,
+        held=lambda d: {"reference": d["reference"], "state": "done", "moved": Decimal(5), "to": "P100-A1"},
+        send=lambda door, object_, document: door.act(object_, None, "post", document),
+        lost={"lines.0.plant": WAREHOUSE},
+        bad=lambda door, s: door.act("movement", None, "post", movement("BAD", to_location="P100-STO")),
+        says=(422, "must be different"),
+    ),
+    "purchase_order": Sample(
+        purchase,
+        held=lambda d: {"reference": d["reference"], "state": "draft", "supplier": "S-1000", "lines": 2,
+                        "amount": Decimal(25)},
+        lost={"lines.0.plant": WAREHOUSE, "lines.1.plant": WAREHOUSE},
+        where=lambda d: "supplier eq 'S-1000'",
+        patch={"reference": "CHANGED"},
+        bad=lambda door, s: door.create("purchase_order", purchase("BAD", item="FG-100")),
+        says=(422, "is not valid according to its domain"),
+        act=("release", {"status": "released"}),
+        acted={"state": "processing"},
+    ),
+}  # fmt: skip
+
+TABLES = {
+    "production_order": "production",
+    "item": "product_template",
+    "movement": "stock_shipment_internal",
+    "purchase_order": "purchase_purchase",
+}
+HELD = {
+    "production_order": """
+        select p.reference, p.quantity::numeric, p.state, i.code as item, w.code as plant,
+               (select sum(quantity)::numeric from stock_move where production_output = p.id) as comes_out,
+               (select count(*) from stock_move where production_output = p.id) as outputs,
+               (select count(*) from stock_move where production_input = p.id) as inputs
+        from production p join product_product i on i.id = p.product join stock_location w on w.id = p.warehouse
+        where p.id = %s::int""",
+    "item": """
+        select t.name, (select list_price from product_list_price where template = t.id) as price, t.active,
+               (select count(*) from product_product where template = t.id) as products
+        from product_template t where t.code = %s""",
+    "movement": """
+        select s.reference, s.state, sum(m.quantity)::numeric as moved, max(l.code) as to
+        from stock_shipment_internal s join stock_move m on m.shipment = 'stock.shipment.internal,' || s.id
+        join stock_location l on l.id = m.to_location
+        where s.id = %s::int group by s.reference, s.state""",
+    "purchase_order": """
+        select o.reference, o.state, p.code as supplier, count(*) as lines, sum(l.quantity * l.unit_price)::numeric as amount
+        from purchase_purchase o join purchase_line l on l.purchase = o.id join party_party p on p.id = o.party
+        where o.id = %s::int group by o.reference, o.state, p.code""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrytonTruth:
+    """Tryton's database."""
+
+    server: TrytonServer
+
+    def rows(self, object_: str) -> int:
+        return self.server.count(TABLES[object_])
+
+    def held(self, object_: str, key: str) -> Mapping[str, Any]:
+        (row,) = self.server.truth(HELD[object_], key)
+        return row
