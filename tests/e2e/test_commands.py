@@ -1,0 +1,146 @@
+"""The commands an operator types beside `serve`, `plan` and `apply`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.calls import Plant, good, order
+from tests.support.gateway import CLIENTS, Deployment, RunningGateway
+
+Rows = dict[str, dict[str, str]]
+
+
+def explained(made: Deployment, *arguments: str) -> tuple[int, Rows]:
+    done = made.cli("explain", *arguments, "-o", "json")
+    return done.exit_code, {row["stage"]: row for row in json.loads(done.stdout)}
+
+
+def test_explain_tells_what_each_stage_decides_and_no_erp_hears_of_it(gateway: RunningGateway) -> None:
+    made = gateway.deployment
+    with made.erps.untouched():
+        code, rows = explained(made, "GET", "/api/v2/plants/1000/production-orders/4711", "--client", "mes")
+    assert code == 0
+    assert list(rows) == ["admit", "authenticate", "negotiate", "authorize", "steer", "execute"]
+    assert rows["admit"]["decides"] == "version v2"
+    assert rows["authenticate"]["decides"] == "client:mes"
+    assert rows["negotiate"]["decides"] == "read production_order 4711"
+    assert rows["authorize"]["decides"] == "allows"
+    assert rows["steer"]["decides"] == "legacy: ecc"
+    assert rows["execute"]["decides"].startswith("GET /sap/opu/odata/sap/API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2(")
+
+
+def test_explain_shows_the_very_call_that_an_order_would_make(gateway: RunningGateway) -> None:
+    made = gateway.deployment
+    url = "/api/v2/plants/3000/production-orders"
+    with made.erps.untouched():
+        code, rows = explained(made, "POST", url, "--client", "mes", "--data", json.dumps(order(item="1234")))
+    assert (code, rows["steer"]["decides"]) == (0, "cloud: s4")
+    assert rows["execute"]["decides"].startswith("POST /sap/opu/odata4/")
+    assert '"Product":"1234"' in rows["execute"]["why"].replace(" ", "")
+
+
+def test_explain_shows_a_list_with_the_plants_own_condition(gateway: RunningGateway) -> None:
+    url = "/api/v2/plants/1000/production-orders?filter=item eq '1234'"
+    _, rows = explained(gateway.deployment, "GET", url.replace(" ", "%20"), "--roles", "mes", "--plants", "1000")
+    call = rows["execute"]["decides"]
+    assert "000000000000001234" in call
+    assert "ProductionPlant" in call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stage", "refusal"),
+    [
+        (("GET", "/api/v9/items", "--client", "mes"), "admit", "404 unknown-version"),
+        (("GET", "/api/v2/items"), "authenticate", "401 not-authenticated"),
+        (("GET", "/api/v2/nothing", "--client", "mes"), "negotiate", "404 unknown-resource"),
+        (("GET", "/api/v2/plants/1000/purchase-orders", "--client", "mes"), "authorize", "403 denied"),
+        (("GET", "/api/v2/plants/4000/production-orders", "--client", "admin"), "steer", "404 unrouted-plant"),
+    ],
+)
+def test_explain_stops_where_the_request_would(
+    gateway: RunningGateway, arguments: tuple[str, ...], stage: str, refusal: str
+) -> None:
+    with gateway.deployment.erps.untouched():
+        code, rows = explained(gateway.deployment, *arguments)
+    assert code == 1
+    assert list(rows)[-1] == stage
+    assert rows[stage]["decides"] == f"refuses: {refusal}"
+
+
+def test_explain_and_the_gateway_say_the_same(gateway: RunningGateway, hamburg: Plant) -> None:
+    """What `explain` shows is what the ERP is really asked."""
+    _, rows = explained(gateway.deployment, "GET", "/api/v2/plants/1000/production-orders/1000000", "--client", "admin")
+    call = rows["execute"]["decides"].removeprefix("GET ")
+    with gateway.deployment.erps.legacy.fault("delay", match=_quoted(call.partition("?")[0]), delay_s=0, count=0):
+        good(hamburg.read("production-orders", "1000000"))
+        assert gateway.deployment.erps.legacy.door.get("/_faults").json()[0]["hits"] == 1
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"\\{c}" if c in "()." else c for c in text)
+
+
+def test_doctor_finds_a_sound_deployment_sound(gateway: RunningGateway) -> None:
+    with gateway.deployment.erps.untouched():
+        done = gateway.deployment.cli("doctor", "-o", "json")
+    assert done.exit_code == 0, done.stdout
+    found = {row["check"]: row for row in json.loads(done.stdout)}
+    assert not [row for row in found.values() if row["state"] == "bad"]
+    for erp in ("ERP ecc", "ERP s4"):
+        assert found[erp]["evidence"].startswith("answers")
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(own: Deployment) -> None:
+    own.environment |= {"CHANGEOVER_ERP_ECC_SECRET": "wrong", "CHANGEOVER_ERP_S4_URL": "http://127.0.0.1:9"}
+    done = own.cli("doctor", "-o", "json")
+    assert done.exit_code == 1
+    bad = {row["check"]: row for row in json.loads(done.stdout) if row["state"] == "bad"}
+    assert set(bad) == {"ERP ecc", "ERP s4"}
+    assert all(row["fix"] for row in bad.values())
+    assert "wrong" not in done.stdout
+
+
+def test_init_makes_a_deployment_that_starts(
+    tmp_path: Path, own: Deployment, starter: Callable[[Deployment], RunningGateway]
+) -> None:
+    made = tmp_path / "fresh"
+    assert own.cli("init", str(made), content=False).exit_code == 0
+    assert {p.name for p in made.iterdir()} >= {"routes", "translators", "policies"}
+    again = own.cli("init", str(made), content=False)
+    assert (again.exit_code, "not empty" in again.stderr) == (2, True)
+    for client in ("MES", "WMS", "PLANNING"):
+        own.environment[f"CHANGEOVER_KEY_{client}"] = sha256(own.keys[client.lower()].encode()).hexdigest()
+    (own.content).rename(tmp_path / "before")
+    made.rename(own.content)
+    good(Plant(starter(own).client("mes"), "1000").ordered(), 201)
+
+
+def test_a_key_made_by_the_command_opens_the_door(gateway: RunningGateway, own: Deployment) -> None:
+    made = json.loads(own.cli("key", "portal-2", content=False).stdout)
+    assert made["key"].startswith("co_portal-2_")
+    assert made["sha256"] == sha256(made["key"].encode()).hexdigest()
+    assert made["key"] not in str(gateway.lines)
+
+
+def test_wave_shows_the_cells_as_they_run(gateway: RunningGateway) -> None:
+    done = gateway.deployment.cli("wave", "-o", "json", content=False)
+    cells = {(row["plant"], row["domain"]): row for row in json.loads(done.stdout)}
+    assert cells["3000", "production"]["phase"] == "cloud"
+    assert len(cells) == 13
+
+
+def test_commands_that_are_misspelt_are_usage_errors(own: Deployment) -> None:
+    for arguments in (("aply",), ("plan", "--whatever"), ("explain",), ("wave", "-o", "xml")):
+        assert own.cli(*arguments, content=False).exit_code == 2
+
+
+def test_a_command_run_as_a_process_says_the_same_as_in_the_tests(gateway: RunningGateway) -> None:
+    done = gateway.deployment.run("plan", "--content", str(gateway.deployment.content), "--exit-code")
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert done.stdout == gateway.deployment.cli("plan", "--exit-code").stdout
+    assert set(CLIENTS) == set(gateway.deployment.keys)
