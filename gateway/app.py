@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +40,7 @@ from gateway.store.waves import Running, files_of, revision, running
 
 _HERE = Path(__file__).parent
 _CALLERS_KEPT = 10_000
-CLOCK = Clock(time.time, time.monotonic, lambda: uuid.uuid4().hex)
+CLOCK = Clock(time.time, time.monotonic, lambda: os.urandom(16).hex())
 
 
 def shipped() -> Path:
@@ -89,6 +89,7 @@ class Gateway:
         self.trouble: dict[str, str] = {}
         self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=5)
         self._in_force: InForce | None = None
+        self._tokens: TokenVerifier | None = None
         self._connectors: dict[str, tuple[Erp, str, GuardedConnector]] = {}
         self._decisions = DecisionCache()
         self._follower: asyncio.Task[None] | None = None
@@ -223,7 +224,8 @@ class Gateway:
             )
             for key in clients.keys
         ]
-        return Authenticator(TokenVerifier(issuers), ApiKeys(keys))
+        self._tokens = TokenVerifier(issuers)
+        return Authenticator(self._tokens, ApiKeys(keys))
 
     def _issuer(self, rule: IssuerRule) -> Issuer:
         place = address(rule.jwks)
@@ -247,6 +249,9 @@ class Gateway:
     async def metrics_text(self) -> bytes:
         """The exposition, with what connectors and the decision cache count copied in."""
         self.metrics.erps({name: connector.gauge for name, (_, _, connector) in self._connectors.items()})
+        if self._tokens is not None:
+            self.metrics.token_hits.set(self._tokens.hits)
+            self.metrics.token_misses.set(self._tokens.misses)
         self.metrics.policy_hits.set(self._decisions.hits)
         self.metrics.policy_misses.set(self._decisions.misses)
         return await self.metrics.text()

@@ -19,18 +19,20 @@ from gateway.cli.serve import settings
 from gateway.connectors.factory import PROTOCOLS
 from gateway.control.content import Content, load, read_folder, unpack
 from gateway.core.waves import WaveTable
+from gateway.dialects.filters import Unfilterable
 from gateway.edge.headers import Headers
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Caller
-from gateway.errors import GatewayError, NotAuthenticated
+from gateway.errors import GatewayError, Malformed, NotAuthenticated
 from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path
 from gateway.pipeline.execute import erp_side
 from gateway.pipeline.stages import STAGES
 from gateway.policy.cache import DecisionCache
 from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.service import Policy
-from gateway.problem import problem_of
-from gateway.protocols.port import HttpCall, Query
+from gateway.problem import PROBLEMS, problem_of
+from gateway.protocols.port import HttpCall
+from gateway.reads.authoritative import key_of, query_of
 from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.store.waves import files_of, running
@@ -213,20 +215,22 @@ def _sent(x: Exchange) -> dict[str, str]:
         call = _call(x)
     except GatewayError as err:
         return {"decides": f"refuses: {problem_of(err).status} {err.code}", "why": err.detail}
+    except Unfilterable as err:
+        return {
+            "decides": f"refuses: {PROBLEMS[Malformed].status} {Malformed.code}",
+            "why": f"{err.field}: {err.reason}",
+        }
     body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
     return {"decides": f"{call.method} {call.target}", "why": f"{x.erp.name if x.erp else ''}{body}"}
 
 
 def _call(x: Exchange) -> HttpCall:
-    from gateway.dialects.filters import to_native  # noqa: PLC0415  # only here
-    from gateway.reads.authoritative import key_of  # noqa: PLC0415  # only here
-
     side, operation = erp_side(x), x.operation
     assert x.erp is not None and operation is not None  # noqa: S101, PT018  # the stages have run
     codec = PROTOCOLS[x.erp.dialect.file.protocol or ""]()
     if operation.listing is not None:
-        where = to_native(side.translation.plan, operation.listing.filter)
-        return codec.search(side.shape, Query(where, (), operation.listing.limit))
+        wanted = operation.listing
+        return codec.search(side.shape, query_of(side, wanted.filter, wanted.order, wanted.limit))
     if not operation.writes:
         return codec.read(side.shape, key_of(side, operation.key or ""))
     return codec.step(side.shape, first_step(side, operation.verb, operation.key, operation.document))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 
 from gateway.cli.output import fail, told
 from gateway.control.waves import Guarded
@@ -34,6 +34,6 @@ def serve_command(
     set_up(made.log_level)
     with told():
         try:
-            asyncio.run(serve(made))
+            uvloop.run(serve(made))
         except Guarded as err:
             fail(str(err))

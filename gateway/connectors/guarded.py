@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent, Session, TooSlow, Transport
@@ -159,7 +158,10 @@ class GuardedConnector:
             except (NotSent, NoAnswer) as err:
                 self._failed(err)
                 raise ErpDown(f"{self.name} gave the gateway no session: {err}", erp=self.name) from err
-            return await self._on_the_wire(replace(call, headers={**call.headers, **own}), deadline_s)
+            headers = {**call.headers, **own}
+            return await self._on_the_wire(
+                HttpCall(call.method, call.target, headers, call.body, call.safe), deadline_s
+            )
 
     async def _on_the_wire(self, call: HttpCall, deadline_s: float) -> HttpReply:
         try:

@@ -136,6 +136,7 @@ class TokenVerifier:
             raise ValueError("two issuers share one `iss` value")
         self._cache_size = cache_size
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
+        self.hits = self.misses = 0
 
     async def verify(self, token: str, now: float) -> Caller:
         """Takes: the compact token and the time in epoch seconds. Raises: NotAuthenticated, KeysUnavailable."""
@@ -147,8 +148,10 @@ class TokenVerifier:
         seen = self._seen.get(digest)
         if seen is not None and await self._still_signed(seen):
             self._seen.move_to_end(digest)
+            self.hits += 1
             check_times(seen.expires_at, seen.not_before, seen.issuer.leeway_s, now)
             return seen.caller
+        self.misses += 1
         self._seen.pop(digest, None)
         fresh = await self._verify(token, now)
         self._remember(digest, fresh)

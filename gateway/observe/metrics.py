@@ -48,6 +48,8 @@ class Metrics:
             "changeover_erp_connection_reuse_ratio", "Calls on a kept connection.", ("erp",), registry=self.registry
         )
         self.policy_hits = Gauge("changeover_policy_cache_hits", "Decisions from the cache.", registry=self.registry)
+        self.token_hits = Gauge("changeover_token_cache_hits", "Tokens known from before.", registry=self.registry)
+        self.token_misses = Gauge("changeover_token_cache_misses", "Tokens verified.", registry=self.registry)
         self.policy_misses = Gauge(
             "changeover_policy_cache_misses", "Decisions the engine made.", registry=self.registry
         )

@@ -124,12 +124,11 @@ def _d(reply: HttpReply) -> Any:
 
 def _bare(document: NativeDocument) -> NativeDocument:
     """Without the envelope: lists are lists, what was not expanded is absent."""
-    bare: NativeDocument = {}
+    # Nearly all fields are plain: copy those at once and look only at the rest.
+    bare = {name: value for name, value in document.items() if value.__class__ is not dict}
     for name, value in document.items():
-        if name == "__metadata" or (isinstance(value, dict) and "__deferred" in value):
+        if value.__class__ is not dict or name == "__metadata" or "__deferred" in value:
             continue
-        if isinstance(value, dict) and isinstance(value.get("results"), list):
-            bare[name] = [_bare(row) for row in value["results"]]
-        else:
-            bare[name] = _bare(value) if isinstance(value, dict) else value
+        rows = value.get("results")
+        bare[name] = [_bare(row) for row in rows] if isinstance(rows, list) else _bare(value)
     return bare

@@ -84,9 +84,7 @@ async def search(  # all of a query
     side: ErpSide, where: Filter, order: tuple[str, ...], limit: int, place: str | None, deadline_s: float
 ) -> FoundPage:
     """A page of the cell's documents. Raises: Unfilterable, or what the ERP's refusal means."""
-    plan = side.translation.plan
-    native = to_native(plan, both(*_own_plant(side), where))
-    query = Query(native, tuple(_native_order(side, name) for name in order), limit, place)
+    query = query_of(side, where, order, limit, place)
     try:
         page = await side.connector.search(side.shape, query, deadline_s)
     except ErpRefusal as refusal:
@@ -95,6 +93,12 @@ async def search(  # all of a query
         raise meaning(side, refusal) from refusal
     documents = (decoded(side, row) for row in page.documents)
     return FoundPage(tuple(document for document in documents if belongs(side, document)), page.cursor)
+
+
+def query_of(side: ErpSide, where: Filter, order: tuple[str, ...], limit: int, place: str | None = None) -> Query:
+    """What the ERP is asked for a list: the caller's filter within the cell's own plant. Raises: Unfilterable."""
+    native = to_native(side.translation.plan, both(*_own_plant(side), where))
+    return Query(native, tuple(_native_order(side, name) for name in order), limit, place)
 
 
 def _no_service(side: ErpSide, refusal: ErpRefusal) -> ErpRefused:

@@ -61,7 +61,7 @@ def _problem_response() -> Json:
 
 PROBLEM_SCHEMA: Json = {
     "type": "object",
-    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string", "description": "Its documentation stands at this address."},
         "title": {"type": "string"},

@@ -28,7 +28,6 @@ from tests.bench.report import lines, verdict
 from tests.bench.served import Server, fixed_erp, gateway, proxied
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
-PARTS = ("cpu", "latency", "in_flight", "stages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchError as err:
         print(f"no figures: {err}", file=sys.stderr)
         return 1
+    RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     print("\n".join(lines(found)))
     if given.json:

@@ -75,19 +75,26 @@ def captured(shape: Shape, new_native: dict[str, Any]) -> FixedErp:
 
 def differences(shown: Mapping[str, Any], native: Mapping[str, Any]) -> list[str]:
     """Where what the gateway shows is not what the ERP said. The expectations are written here by hand, field by field."""
-    wanted = _expected(native)
     found = []
-    for path, value in wanted.items():
-        have: Any = shown
-        for step in path.split("."):
-            have = have[int(step)] if isinstance(have, list) else (have or {}).get(step)
-        if (Decimal(have) if isinstance(value, Decimal) else have) != value:
+    for path, value in _expected(native).items():
+        have = _at(shown, path)
+        if (Decimal(str(have)) if isinstance(value, Decimal) and have is not None else have) != value:
             found.append(f"{path}: {have!r} instead of {value!r}")
     for name in ("operations", "components"):
         rows = native[f"to_ProductionOrder{name[:-1].capitalize()}"]
         if len(shown.get(name) or ()) != len(rows):
             found.append(f"{name}: not {len(rows)} rows")
     return found
+
+
+def _at(shown: Any, path: str) -> Any:
+    """The value at a path such as `operations.1.sequence`; None where there is none."""
+    for step in path.split("."):
+        if isinstance(shown, list):
+            shown = shown[int(step)] if int(step) < len(shown) else None
+        else:
+            shown = shown.get(step) if isinstance(shown, Mapping) else None
+    return shown
 
 
 def _expected(native: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def facts() -> dict[str, Any]:
         "load_before": os.getloadavg()[0],
         "versions": {name: version(name) for name in _PACKAGES},
         "nginx": None if nginx.missing() else _said([nginx.binary(), "-v"]),
-        "load_client": "our own (Python)" if wrk_missing() else _said(["wrk", "-v"]),
+        "load_client": "our own (Python)" if wrk_missing() else _said(["wrk", "-v"]).partition(" [")[0],
     }
 
 

@@ -93,7 +93,8 @@ def flight(server: Server, erp: Server, call: Call, count: int, seconds: float) 
     seen = [before]
     done = in_flight(server.port, call, count, seconds, lambda: seen.append(memory_kb(server.pid)))
     if done.errors:
-        raise BenchError(f"{done.errors} of {done.errors + done.answered} failed in flight: {done.first_error}")
+        why = ask(server.admin_port, Call("GET", "/readyz", ()))[2].decode() if server.admin_port else ""
+        raise BenchError(f"{done.errors} of {done.errors + done.answered} failed in flight: {done.first_error} {why}")
     rss_kb, pss_kb = (max(each[kind] for each in seen) for kind in (0, 1))
     at_erp = int(ask(erp.port, Call("GET", "/peak", ()))[2])
     return {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -75,16 +77,26 @@ _PARTS: dict[str, Callable[[pytest.FixtureRequest, bool], Parts]] = {"sim": _sim
 
 
 @pytest.fixture(scope="session")
-def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One ERP behind a gateway of its own, all cells on its side."""
-    kind, _, age = str(request.param).partition("-")
-    new = age in ("cloud", "new")
-    site, plant, truth, samples = _PARTS[kind](request, new)
-    made = installed(
-        tmp_path_factory.mktemp(request.param), site, "cloud" if new else "legacy", changeable=changeable(kind)
-    )
-    with made.running() as gateway:
-        yield System(request.param, Door(gateway.client(), plant), truth, samples)
+def systems(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], System]]:
+    """The ERPs by name, each behind a gateway of its own with all cells on its side; started when first asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def start(name: str) -> System:
+            kind, _, age = name.partition("-")
+            new = age in ("cloud", "new")
+            site, plant, truth, samples = _PARTS[kind](request, new)
+            made = installed(tmp_path_factory.mktemp(name), site, "cloud" if new else "legacy", changeable=changeable(kind))
+            gateway = stack.enter_context(made.running())
+            return System(name, Door(gateway.client(), plant), truth, samples)
+
+        yield start
+
+
+@pytest.fixture
+def system(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> System:
+    """The ERP that the test is parametrised with."""
+    return systems(str(request.param))
 
 
 def changeable(kind: str) -> dict[str, list[str]]:

@@ -1,0 +1,159 @@
+"""The descriptions of the versions: valid OpenAPI 3.1, complete, and true to contract and dialect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from gateway.app import shipped
+from gateway.control.content import Content, load, read_folder
+from gateway.core.canonical import OBJECTS
+from gateway.surfaces.openapi import index, openapi
+
+Json = dict[str, Any]
+VERSIONS = ("v1", "v2")
+OPERATION = {"get", "post", "patch"}
+
+
+@pytest.fixture(scope="module")
+def content() -> Content:
+    return load(read_folder(Path(shipped())))
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def api(content: Content, version: str) -> Json:
+    contract = content.contracts[version]
+    return openapi(contract, content.dialects[contract.dialect], "https://gateway.example")
+
+
+def operations(api: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def walk(value: Any) -> Iterator[Any]:
+    yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from walk(inner)
+
+
+def schemas(api: Json) -> Iterator[Json]:
+    yield from api["components"]["schemas"].values()
+    for _, _, operation in operations(api):
+        yield from (parameter["schema"] for parameter in operation["parameters"])
+        for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+            yield from (media["schema"] for media in part.get("content", {}).values())
+
+
+def test_the_document_has_the_members_of_openapi_3_1(api: Json, version: str) -> None:
+    assert re.fullmatch(r"3\.1\.\d+", api["openapi"])
+    assert api["info"]["version"] == version
+    assert api["info"]["title"]
+    assert api["servers"] == [{"url": f"https://gateway.example/api/{version}"}]
+    assert set(api) <= {"openapi", "info", "servers", "paths", "components", "security", "tags", "externalDocs"}
+
+
+def test_every_schema_is_one_of_json_schema_2020_12(api: Json) -> None:
+    for schema in schemas(api):
+        Draft202012Validator.check_schema(schema)
+
+
+def test_every_reference_leads_somewhere(api: Json) -> None:
+    references = [v["$ref"] for v in walk(api) if isinstance(v, dict) and "$ref" in v]
+    assert references
+    for reference in references:
+        place: Any = api
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+
+
+def test_every_operation_has_a_name_of_its_own_a_summary_and_answers(api: Json) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(api)]
+    assert len(ids) == len(set(ids))
+    for path, method, operation in operations(api):
+        assert method in OPERATION
+        assert operation["summary"], path
+        assert any(status.startswith("2") for status in operation["responses"]), path
+        for answer in operation["responses"].values():
+            assert "$ref" in answer or answer["description"]
+
+
+def test_every_parameter_of_a_path_is_declared_and_no_other(api: Json) -> None:
+    for path, _, operation in operations(api):
+        declared = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+        assert declared == set(re.findall(r"\{(\w+)\}", path)), path
+        assert all(p["required"] for p in operation["parameters"] if p["in"] == "path")
+        names = [(p["in"], p["name"]) for p in operation["parameters"]]
+        assert len(names) == len(set(names)), path
+
+
+def test_every_resource_verb_and_action_of_the_contract_is_described_and_nothing_else(
+    api: Json, content: Content, version: str
+) -> None:
+    expected = set()
+    for name, rule in content.contracts[version].resources.items():
+        base = f"/{name}" if OBJECTS[rule.object].scope == "enterprise" else f"/plants/{{plant}}/{name}"
+        verbs = {"list": ("get", base), "create": ("post", base)}
+        verbs |= {"read": ("get", base + "/{key}"), "change": ("patch", base + "/{key}")}
+        expected |= {verbs[verb] for verb in rule.verbs}
+        for action, made in rule.actions.items():
+            expected.add(("post", f"{base}:{action}" if made.on == "collection" else f"{base}/{{key}}:{action}"))
+    assert {(method, path) for path, method, _ in operations(api)} == expected
+
+
+def test_a_version_that_ends_says_so_at_every_operation(api: Json, version: str) -> None:
+    assert {operation.get("deprecated", False) for _, _, operation in operations(api)} == {version == "v1"}
+
+
+def test_what_the_erp_sets_is_read_only_and_no_part_of_what_is_sent(api: Json) -> None:
+    shown = api["components"]["schemas"]
+    for name, schema in shown.items():
+        if name.endswith(("_new", "_patch")):
+            whole = shown[re.sub("_(new|patch)$", "", name)]
+            fixed = {field for field, s in whole["properties"].items() if s.get("readOnly")}
+            assert not fixed & set(schema["properties"]), name
+            assert schema["additionalProperties"] is False
+    assert "status" not in shown["production_order_new"]["properties"]
+
+
+def test_a_change_names_no_required_field_and_is_never_empty(api: Json) -> None:
+    for name, schema in api["components"]["schemas"].items():
+        if name.endswith("_patch"):
+            assert "required" not in schema
+            assert schema["minProperties"] == 1
+
+
+def test_every_refusal_is_a_problem_document(api: Json) -> None:
+    for path, _, operation in operations(api):
+        for status, answer in operation["responses"].items():
+            if status[0] in "45":
+                assert answer == {"$ref": "#/components/responses/Problem"}, (path, status)
+
+
+def test_callers_must_show_who_they_are(api: Json) -> None:
+    assert api["security"] == [{"token": []}, {"key": []}]
+    assert not [path for path, _, operation in operations(api) if "security" in operation]
+
+
+def test_two_runs_describe_a_version_alike(content: Content, version: str, api: Json) -> None:
+    contract = content.contracts[version]
+    assert openapi(contract, content.dialects[contract.dialect], "https://gateway.example") == api
+
+
+def test_the_index_lists_every_version_with_its_life(content: Content) -> None:
+    rows = {row["version"]: row for row in index(content.contracts)["versions"]}
+    assert set(rows) == set(VERSIONS)
+    assert rows["v1"]["sunset_at"] is not None
+    assert rows["v2"]["deprecated_at"] is None
+    assert rows["v2"]["openapi"] == "/openapi/v2.json"
