@@ -45,6 +45,7 @@ from gateway.protocols.tryton import (
 )
 
 _MAX_MESSAGE = 500
+BEYOND_THE_END = 416
 
 
 class TrytonRest:
@@ -56,8 +57,8 @@ class TrytonRest:
         return _call("GET", f"{_model(shape)}/{key['id']}?{_fields(shape)}", shape, safe=True)
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
-        start = offset(query)
-        more = f"&d={_coded(clauses(query.filter))}&o={_coded(order(query))}&s={query.limit}&p={start // query.limit}"
+        # `p` is called a page and counts rows.
+        more = f"&d={_coded(clauses(query.filter))}&o={_coded(order(query))}&s={query.limit}&p={offset(query)}"
         return _call("GET", f"{_model(shape)}?{_fields(shape)}{more}", shape, safe=True)
 
     def step(self, shape: Shape, call: StepCall) -> HttpCall:
@@ -80,7 +81,7 @@ class TrytonRest:
         return Answer(_sorted(found), found.get("_timestamp"), {"id": found["id"]})
 
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
-        rows = _body(reply)
+        rows = [] if reply.status == BEYOND_THE_END else _body(reply)
         if not isinstance(rows, list):
             raise AnswerBroken("the answer is no list")
         return Page(tuple(_sorted(row) for row in rows), next_offset(query, len(rows)))

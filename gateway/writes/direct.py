@@ -47,8 +47,7 @@ async def write(  # all of a write
         call = replace(call, before=found.native) if found is not None else call
         answer = await _send(side, call, number, native_key, deadline_s)
         native_key = answer.key or native_key
-    own = key if key is not None else (document or {}).get(side.translation.plan.spec.key)
-    return await _left_behind(side, answer, native_key, own, deadline_s)
+    return await _left_behind(side, answer, _named(side, key, native_key, document), deadline_s)
 
 
 def first_step(side: ErpSide, verb: str, key: str | None, document: Document | None) -> StepCall:
@@ -129,13 +128,14 @@ async def _send(side: ErpSide, call: StepCall, number: int, key: NativeKey, dead
 
 
 def _refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError:
-    # A new document cannot be missing, and one that an action is for was just read: then it is the operation that is not there.
-    elsewhere = refusal.kind == "not-found" and call.kind != "change"
-    if refusal.kind != "failed" and not elsewhere:
-        return meaning(side, refusal)
-    # An ERP that broke down while it worked may have kept the work.
     words = {"erp": side.name, "erp_message": refusal.message, "erp_code": refusal.code}
-    return OutcomeUnknown(f"{side.name} failed while it carried out the write.", **words)
+    if refusal.kind == "failed":
+        # An ERP that broke down while it worked may have kept the work.
+        return OutcomeUnknown(f"{side.name} failed while it carried out the write.", **words)
+    if refusal.kind == "not-found" and call.kind != "change":
+        # A new document cannot be missing, and one that an action is for was just read: the operation is not there.
+        return ErpRefused(f"{side.name} does not offer this.", **words, reason="unsupported")
+    return meaning(side, refusal)
 
 
 def _after(number: int, key: NativeKey, error: GatewayError) -> GatewayError:
@@ -148,12 +148,16 @@ def _after(number: int, key: NativeKey, error: GatewayError) -> GatewayError:
     )
 
 
-async def _left_behind(
-    side: ErpSide, answer: Answer, native_key: NativeKey, key: str | None, deadline_s: float
-) -> Outcome:
-    """What the write made of the document. `key` is the one the caller named, if any; else the ERP's answer has it."""
+def _named(side: ErpSide, key: str | None, native_key: NativeKey, document: Document | None) -> str | None:
+    """The document's key: the one in the URL, else the one the ERP answered, else the one it was sent with."""
+    name = side.translation.plan.spec.key
+    told: str | None = key or side.translation.decode(dict(native_key)).get(name) or (document or {}).get(name)
+    return told
+
+
+async def _left_behind(side: ErpSide, answer: Answer, known: str | None, deadline_s: float) -> Outcome:
+    """What the write made of the document with the key `known`."""
     spec = side.translation.plan.spec
-    known = key if key is not None else side.translation.decode(dict(native_key)).get(spec.key)
     if answer.document is not None and _whole(side.shape, answer.document):
         document = decoded(side, answer.document)
         return Outcome(document, shown_etag(side, document, answer.etag), document.get(spec.key) or known)

@@ -9,11 +9,15 @@ import pytest
 
 from docs.generate import ROOT, generated
 
-PAGES = sorted(p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("gateway/**/*.md")) if p.is_file())
+PAGES = sorted(
+    p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("gateway/**/*.md")) if p.is_file()
+)
 
 
 def test_the_generated_reference_is_what_the_code_says_now() -> None:
-    stale = [str(p) for p, text in generated().items() if not (ROOT / p).is_file() or (ROOT / p).read_text("utf-8") != text]
+    stale = [
+        str(p) for p, text in generated().items() if not (ROOT / p).is_file() or (ROOT / p).read_text("utf-8") != text
+    ]
     assert stale == [], "run `make docs`"
 
 

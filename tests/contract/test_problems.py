@@ -103,7 +103,9 @@ def test_the_gateways_own_limit_is_503_and_the_callers_is_429() -> None:
 
 
 def test_a_missing_credential_and_a_bad_one_are_told_apart_as_rfc_6750_says() -> None:
-    missing, bad = (told(errors.NotAuthenticated("No.", reason=r))[1]["www-authenticate"] for r in ("missing", "expired"))
+    missing, bad = (
+        told(errors.NotAuthenticated("No.", reason=r))[1]["www-authenticate"] for r in ("missing", "expired")
+    )
     assert missing == 'Bearer realm="changeover"'
     assert bad == 'Bearer realm="changeover", error="invalid_token"'
 
@@ -123,8 +125,12 @@ def test_an_error_below_a_known_one_is_told_as_that_one() -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "type_"),
-    [(431, "headers-too-large", "/problems/headers-too-large"), (400, "malformed", "/problems/malformed"), (408, "request-timeout", "about:blank")],
-)  # fmt: skip
+    [
+        (431, "headers-too-large", "/problems/headers-too-large"),
+        (400, "malformed", "/problems/malformed"),
+        (408, "request-timeout", "about:blank"),
+    ],
+)
 def test_what_never_became_a_request_is_refused_in_the_same_shape(status: int, code: str, type_: str) -> None:
     body = json.loads(edge_renderer("")(status, code, "Too much."))
     assert (body["type"], body["status"], body["code"], body["detail"]) == (type_, status, code, "Too much.")

@@ -30,14 +30,14 @@ class Plant:
         below = f"/{quote(key, safe='')}" if key is not None else ""
         return f"/api/{self.version}/plants/{self.plant}/{resource}{below}{':' + action if action else ''}"
 
-    def list(self, resource: str, **query: Any) -> httpx.Response:
+    def listed(self, resource: str, **query: Any) -> httpx.Response:
         return self.http.get(self.url(resource), params=query)
 
     def rows(self, resource: str, **query: Any) -> list[Json]:
         """All rows over all pages."""
         found: list[Json] = []
         while True:
-            page = good(self.list(resource, **query))
+            page = good(self.listed(resource, **query))
             found += page["items"]
             if page["next"] is None:
                 return found

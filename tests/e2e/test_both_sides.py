@@ -190,5 +190,7 @@ def test_version_1_and_version_2_show_the_same_order_in_their_own_words(hamburg:
 def test_a_body_in_chunks_is_read_like_any_other(hamburg: Plant) -> None:
     body = json.dumps(order(reference="chunked")).encode()
     pieces = (body[i : i + 7] for i in range(0, len(body), 7))
-    answer = hamburg.http.post(hamburg.url("production-orders"), content=pieces, headers={"Content-Type": "application/json"})
+    answer = hamburg.http.post(
+        hamburg.url("production-orders"), content=pieces, headers={"Content-Type": "application/json"}
+    )
     assert good(answer, 201)["reference"] == "chunked"

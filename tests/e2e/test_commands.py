@@ -31,7 +31,9 @@ def test_explain_tells_what_each_stage_decides_and_no_erp_hears_of_it(gateway: R
     assert rows["negotiate"]["decides"] == "read production_order 4711"
     assert rows["authorize"]["decides"] == "allows"
     assert rows["steer"]["decides"] == "legacy: ecc"
-    assert rows["execute"]["decides"].startswith("GET /sap/opu/odata/sap/API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2(")
+    assert rows["execute"]["decides"].startswith(
+        "GET /sap/opu/odata/sap/API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2("
+    )
 
 
 def test_explain_shows_the_very_call_that_an_order_would_make(gateway: RunningGateway) -> None:

@@ -32,10 +32,10 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 def plant(gateway: RunningGateway, code: str) -> Iterator[Plant]:
     """A plant whose ERP is well again after the test."""
     made = Plant(gateway.client("admin"), code)
-    good(made.list("production-orders", limit=1))
+    good(made.listed("production-orders", limit=1))
     yield made
     give_up_at_s = time.monotonic() + 20
-    while made.list("production-orders", limit=1).status_code != 200:
+    while made.listed("production-orders", limit=1).status_code != 200:
         assert time.monotonic() < give_up_at_s
         time.sleep(0.1)
 
@@ -86,7 +86,9 @@ def test_a_document_somebody_changed_in_the_erp_is_stale(plant: Plant, erp: SimE
     first = plant.change("production-orders", key, {"quantity": {"value": "2"}}, made.headers["etag"])
     good(first)
     mark = erp.length
-    refused(plant.change("production-orders", key, {"quantity": {"value": "3"}}, made.headers["etag"]), 412, "stale-etag")
+    refused(
+        plant.change("production-orders", key, {"quantity": {"value": "3"}}, made.headers["etag"]), 412, "stale-etag"
+    )
     assert erp.since(mark) == []
     assert good(plant.read("production-orders", key))["quantity"]["value"] == "2.000"
 
@@ -140,20 +142,20 @@ def test_an_erp_that_fails_after_it_committed_is_not_believed(plant: Plant, erp:
 @BOTH
 def test_a_read_whose_connection_broke_is_asked_once_more(plant: Plant, erp: SimErp) -> None:
     with erp.fault("drop_before", method="GET", count=1):
-        good(plant.list("production-orders", limit=1))
+        good(plant.listed("production-orders", limit=1))
 
 
 @BOTH
 def test_a_read_whose_connection_breaks_again_and_again_says_the_erp_is_down(plant: Plant, erp: SimErp) -> None:
     with erp.fault("drop_before", method="GET", count=0):
-        problem = refused(plant.list("production-orders", limit=1), 503, "erp-down")
+        problem = refused(plant.listed("production-orders", limit=1), 503, "erp-down")
     assert problem["retryable"] is True
 
 
 @BOTH
 def test_a_slow_read_is_a_timeout_and_not_asked_again(plant: Plant, erp: SimErp) -> None:
     with erp.fault("delay", method="GET", delay_s=4, count=0):
-        answer = plant.list("production-orders", limit=1)
+        answer = plant.listed("production-orders", limit=1)
         hits = erp.door.get("/_faults").json()[0]["hits"]
     refused(answer, 504, "erp-timeout")
     assert hits == 1
@@ -171,7 +173,7 @@ def test_an_erp_that_asks_to_be_left_alone_is_left_alone(plant: Plant, erp: SimE
         assert again.headers["retry-after"] in ("1", "2")
         assert erp.door.get("/_faults").json()[0]["hits"] == 1
         other = plant.at("3000" if plant.plant == "1000" else "1000")
-        good(other.list("production-orders", limit=1))
+        good(other.listed("production-orders", limit=1))
 
 
 @BOTH
@@ -222,7 +224,7 @@ def halved(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 def test_calls_to_an_erp_that_is_gone_are_refused_as_not_sent(halved: RunningGateway, erps: Pair) -> None:
     plant = Plant(halved.client("admin"), "1000")
     with erps.untouched():
-        for answer in (plant.ordered(), plant.list("production-orders")):
+        for answer in (plant.ordered(), plant.listed("production-orders")):
             problem = refused(answer, 503, "erp-down")
             assert (problem["retryable"], answer.headers["retry-after"] >= "1") == (True, True)
             assert "in_doubt" not in problem
@@ -231,7 +233,7 @@ def test_calls_to_an_erp_that_is_gone_are_refused_as_not_sent(halved: RunningGat
 def test_an_erp_that_is_gone_is_left_alone_after_a_while_and_readyz_says_so(halved: RunningGateway) -> None:
     plant = Plant(halved.client("admin"), "1000")
     for _ in range(6):
-        refused(plant.list("production-orders"), 503, "erp-down")
+        refused(plant.listed("production-orders"), 503, "erp-down")
     report = halved.admin("/readyz").json()
     assert report["erps"]["ecc"]["breaker"] in ("open", "half_open")
     assert report["erps"]["ecc"]["last_error"]
@@ -244,7 +246,12 @@ def test_plants_on_the_other_erp_do_not_notice_that_one_is_gone(halved: RunningG
 
 
 def test_the_erp_never_sees_what_the_client_sent_as_headers(gateway: RunningGateway, erps: Pair) -> None:
-    own: Json = {"Cookie": "sap-usercontext=evil", "X-CSRF-Token": "evil", "sap-client": "999", "X-HTTP-Method": "DELETE"}
+    own: Json = {
+        "Cookie": "sap-usercontext=evil",
+        "X-CSRF-Token": "evil",
+        "sap-client": "999",
+        "X-HTTP-Method": "DELETE",
+    }
     plant = Plant(gateway.client("admin", **own), "1000")
     made = good(plant.create("production-orders", order()), 201)
     assert good(plant.read("production-orders", made["id"]))["id"] == made["id"]
@@ -257,4 +264,4 @@ def test_a_client_that_goes_away_does_not_undo_its_write(gateway: RunningGateway
         plant.http.post(plant.url("production-orders"), json=order(), timeout=0.4)
     time.sleep(1.2)
     assert len(created(erps.cloud, mark)) == 1
-    good(plant.list("production-orders", limit=1))
+    good(plant.listed("production-orders", limit=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from tests.e2e.calls import Plant, good
 from tests.support.gateway import RunningGateway
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-REQUESTS = (
+REQUESTS: tuple[tuple[Any, ...], ...] = (
     ("a list", "GET", "plants/1000/production-orders?limit=1", {}, None, 200),
     ("a document", "GET", "plants/1000/production-orders/1000000", {}, None, 200),
     ("HEAD", "HEAD", "plants/1000/production-orders/1000000", {}, None, 200),
@@ -36,7 +37,13 @@ EACH = pytest.mark.parametrize(
 
 
 def call(
-    gateway: RunningGateway, version: str, method: str, path: str, headers: dict[str, str], body: bytes | None, **more: str
+    gateway: RunningGateway,
+    version: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes | None,
+    **more: str,
 ) -> httpx.Response:
     who = "portal" if path == "items" and method == "GET" else "admin"
     http = gateway.client(who)
@@ -96,7 +103,7 @@ def relations(answer: httpx.Response) -> dict[str, str]:
 
 def test_an_answer_that_came_from_an_erp_says_from_which_side_and_in_which_phase(hamburg: Plant, pune: Plant) -> None:
     for plant, route in ((hamburg, "legacy; epoch=1; phase=legacy"), (pune, "cloud; epoch=1; phase=cloud")):
-        assert plant.list("production-orders").headers["x-route"] == route
+        assert plant.listed("production-orders").headers["x-route"] == route
         assert plant.read("production-orders", "999999").headers["x-route"] == route
         assert plant.ordered(item="NO-SUCH").headers["x-route"] == route
 
@@ -122,7 +129,7 @@ def test_head_says_what_get_would_and_has_no_body(hamburg: Plant) -> None:
         assert head.headers.get("etag") == get.headers.get("etag")
         if get.status_code == 200:
             assert head.headers["content-length"] == get.headers["content-length"]
-    good(hamburg.list("production-orders"))  # the connection is still in step
+    good(hamburg.listed("production-orders"))  # the connection is still in step
 
 
 @pytest.mark.parametrize(
@@ -136,13 +143,15 @@ def test_head_says_what_get_would_and_has_no_body(hamburg: Plant) -> None:
         ("nothing", {"OPTIONS"}),
     ],
 )
-def test_options_lists_the_methods_without_asking_who_calls(gateway: RunningGateway, path: str, allow: set[str]) -> None:
+def test_options_lists_the_methods_without_asking_who_calls(
+    gateway: RunningGateway, path: str, allow: set[str]
+) -> None:
     answer = gateway.client(None).options(f"/api/v2/{path}")
     assert (answer.status_code, answer.content) == (204, b"")
     assert set(answer.headers["allow"].split(", ")) == allow
 
 
 def test_the_server_says_nothing_about_itself(hamburg: Plant) -> None:
-    for answer in (hamburg.list("production-orders"), hamburg.at("4000").list("production-orders")):
+    for answer in (hamburg.listed("production-orders"), hamburg.at("4000").listed("production-orders")):
         assert not {"server", "x-powered-by"} & set(answer.headers)
         assert "Traceback" not in answer.text

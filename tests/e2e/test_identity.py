@@ -32,7 +32,7 @@ def test_a_caller_without_a_credential_is_told_how_to_bring_one(gateway: Running
 
 
 def test_a_token_of_the_identity_provider_is_believed(gateway: RunningGateway) -> None:
-    good(bearer(gateway, gateway.token()).list("production-orders"))
+    good(bearer(gateway, gateway.token()).listed("production-orders"))
 
 
 def test_a_token_that_does_not_hold_is_refused_and_never_repeated_in_the_answer(gateway: RunningGateway) -> None:
@@ -78,22 +78,22 @@ def test_a_key_and_a_token_together_are_refused(gateway: RunningGateway) -> None
 
 def test_a_caller_of_one_plant_may_not_touch_another(gateway: RunningGateway) -> None:
     mine = Plant(gateway.client("hamburg"), "1000")
-    good(mine.list("production-orders"))
+    good(mine.listed("production-orders"))
     for plant in ("2000", "3000"):
         assert refused(mine.at(plant).ordered(), 403, "denied")["reasons"] == ["plant-not-granted"]
-        refused(mine.at(plant).list("production-orders"), 403, "denied")
+        refused(mine.at(plant).listed("production-orders"), 403, "denied")
 
 
 def test_a_role_that_does_not_grant_the_verb_is_told_so(gateway: RunningGateway) -> None:
     assert refused(Plant(gateway.client("wms"), "1000").ordered(), 403, "denied")["reasons"] == ["no-role-grants-this"]
     auditor = Plant(gateway.client("auditor"), "1000")
-    good(auditor.list("production-orders"))
+    good(auditor.listed("production-orders"))
     assert "no-role-grants-this" in refused(auditor.ordered(), 403, "denied")["reasons"]
 
 
 def test_a_caller_who_may_not_see_a_plant_is_not_told_whether_it_exists(gateway: RunningGateway) -> None:
     mine = Plant(gateway.client("hamburg"), "4000")
-    refused(mine.list("production-orders"), 403, "denied")
+    refused(mine.listed("production-orders"), 403, "denied")
 
 
 def test_an_order_over_the_buyers_limit_needs_a_senior(gateway: RunningGateway) -> None:

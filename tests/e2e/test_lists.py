@@ -31,9 +31,13 @@ def test_going_through_all_pages_shows_every_row_once(plant: Plant, limit: int) 
 
 @BOTH
 def test_the_link_to_the_next_page_is_the_cursor_of_the_answer(plant: Plant) -> None:
-    first = plant.list("production-orders", limit=2, filter="item eq 'PUMP-100'", order="id desc")
+    first = plant.listed("production-orders", limit=2, filter="item eq 'PUMP-100'", order="id desc")
     followed = good(plant.http.get(first.links["next"]["url"]))
-    asked = good(plant.list("production-orders", limit=2, filter="item eq 'PUMP-100'", order="id desc", cursor=first.json()["next"]))
+    asked = good(
+        plant.listed(
+            "production-orders", limit=2, filter="item eq 'PUMP-100'", order="id desc", cursor=first.json()["next"]
+        )
+    )
     assert followed == asked
     assert len(first.json()["items"]) == 2
 
@@ -72,11 +76,11 @@ def test_an_order_is_kept_over_all_pages(plant: Plant, order: str) -> None:
 
 @BOTH
 def test_fields_chooses_what_is_shown_and_nothing_else_changes(plant: Plant) -> None:
-    page = good(plant.list("production-orders", fields="id,quantity", limit=2))
+    page = good(plant.listed("production-orders", fields="id,quantity", limit=2))
     assert all(set(row) == {"id", "quantity"} for row in page["items"])
     key = page["items"][0]["id"]
     assert set(good(plant.read("production-orders", key, fields="status"))) == {"status"}
-    assert refused(plant.list("production-orders", fields="id,colour"), 400, "malformed")["field"] == "fields"
+    assert refused(plant.listed("production-orders", fields="id,colour"), 400, "malformed")["field"] == "fields"
 
 
 @pytest.mark.parametrize(
@@ -92,8 +96,10 @@ def test_fields_chooses_what_is_shown_and_nothing_else_changes(plant: Plant) -> 
     ],
     ids=str,
 )  # fmt: skip
-def test_a_query_that_means_nothing_is_refused_with_its_parameter(hamburg: Plant, query: dict[str, str], field: str) -> None:
-    problem = refused(hamburg.list("production-orders", **query), 400, "malformed")
+def test_a_query_that_means_nothing_is_refused_with_its_parameter(
+    hamburg: Plant, query: dict[str, str], field: str
+) -> None:
+    problem = refused(hamburg.listed("production-orders", **query), 400, "malformed")
     assert problem["field"] in (field, *query["filter"].split()[:1]) if field == "filter" else problem["field"] == field
 
 
@@ -103,15 +109,15 @@ def test_a_parameter_given_twice_is_refused(hamburg: Plant) -> None:
 
 @BOTH
 def test_a_cursor_belongs_to_its_list(plant: Plant) -> None:
-    cursor = good(plant.list("production-orders", limit=1))["next"]
+    cursor = good(plant.listed("production-orders", limit=1))["next"]
     for other in ({"limit": 2}, {"limit": 1, "filter": "item eq '1234'"}, {"limit": 1, "order": "id"}):
-        assert refused(plant.list("production-orders", cursor=cursor, **other), 400, "malformed")["field"] == "cursor"
+        assert refused(plant.listed("production-orders", cursor=cursor, **other), 400, "malformed")["field"] == "cursor"
 
 
 @pytest.mark.parametrize("resource", ["production-orders", "purchase-orders"])
 def test_a_cursor_of_one_side_means_nothing_on_the_other(hamburg: Plant, pune: Plant, resource: str) -> None:
-    cursor = good(hamburg.list(resource, limit=1))["next"]
-    problem = refused(pune.list(resource, limit=1, cursor=cursor), 400, "malformed")
+    cursor = good(hamburg.listed(resource, limit=1))["next"]
+    problem = refused(pune.listed(resource, limit=1, cursor=cursor), 400, "malformed")
     assert (problem["field"], problem["code"]) == ("cursor", "cursor-expired")
 
 
@@ -120,12 +126,16 @@ def test_a_cursor_of_before_the_plant_moved_is_refused(
 ) -> None:
     running = starter(own)
     plant = Plant(running.client("admin"), "1000")
-    cursor = good(plant.list("production-orders", limit=1))["next"]
+    cursor = good(plant.listed("production-orders", limit=1))["next"]
     etag = plant.read("production-orders", "1000000").headers["etag"]
-    own.edit("routes/waves.yaml", "    target: cloud\n    wave: wave-1", "    phase: cloud\n    target: cloud\n    wave: wave-1")
+    own.edit(
+        "routes/waves.yaml",
+        "    target: cloud\n    wave: wave-1",
+        "    phase: cloud\n    target: cloud\n    wave: wave-1",
+    )
     assert own.cli("apply", "--unsafe-switch").exit_code == 0
     running.await_revision(2)
-    problem = refused(plant.list("production-orders", limit=1, cursor=cursor), 400, "malformed")
+    problem = refused(plant.listed("production-orders", limit=1, cursor=cursor), 400, "malformed")
     assert (problem["code"], problem["field"]) == ("cursor-expired", "cursor")
     key = good(plant.ordered(), 201)["id"]
     refused(plant.change("production-orders", key, {"quantity": {"value": "1"}}, etag), 412, "stale-etag")
@@ -133,7 +143,16 @@ def test_a_cursor_of_before_the_plant_moved_is_refused(
 
 @BOTH
 @pytest.mark.parametrize(
-    "resource", ["production-orders", "purchase-orders", "item-plants", "inventory-positions", "movements", "receipts", "confirmations"]
+    "resource",
+    [
+        "production-orders",
+        "purchase-orders",
+        "item-plants",
+        "inventory-positions",
+        "movements",
+        "receipts",
+        "confirmations",
+    ],
 )
 def test_a_list_shows_the_plants_own_documents_only(plant: Plant, resource: str) -> None:
     for other in ("1000", "2000", "3000"):
@@ -143,7 +162,9 @@ def test_a_list_shows_the_plants_own_documents_only(plant: Plant, resource: str)
                 assert line["plant"] == other
 
 
-@pytest.mark.parametrize("where", ["id ne '0'", "item ne 'x' or id ne '0'", "not (id eq '0')", "item eq 'x' or status ne 'closed'"])
+@pytest.mark.parametrize(
+    "where", ["id ne '0'", "item ne 'x' or id ne '0'", "not (id eq '0')", "item eq 'x' or status ne 'closed'"]
+)
 def test_no_filter_shows_another_plants_rows(hamburg: Plant, where: str) -> None:
     """Plants 1000 and 2000 are kept by the same ERP."""
     theirs = {row["id"] for row in hamburg.at("2000").rows("production-orders")}
@@ -188,9 +209,13 @@ def test_nobody_filters_or_orders_by_a_field_that_is_hidden_from_them(
     own.edit("routes/contracts/v2.yaml", old, "filter: [id, supplier, buyer_group]\n    order: [id, buyer_group]")
     running = starter(own)
     portal, buyer = (Plant(running.client(who), "1000") for who in ("portal", "planning"))
-    for query in ({"filter": "buyer_group eq '001'"}, {"order": "buyer_group"}, {"filter": "id ne '1' and not (buyer_group eq '001')"}):
-        good(buyer.list("purchase-orders", **query))
-        problem = refused(portal.list("purchase-orders", **query), 403, "denied")
+    for query in (
+        {"filter": "buyer_group eq '001'"},
+        {"order": "buyer_group"},
+        {"filter": "id ne '1' and not (buyer_group eq '001')"},
+    ):
+        good(buyer.listed("purchase-orders", **query))
+        problem = refused(portal.listed("purchase-orders", **query), 403, "denied")
         assert problem["reasons"] == ["masked-field"]
 
 

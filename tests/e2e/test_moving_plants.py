@@ -90,7 +90,9 @@ async def test_a_plant_moves_and_moves_back_while_two_hundred_clients_work(
         done.set()
         await asyncio.gather(*workers)
     assert seen.flaws == []
-    assert set(seen.routes) == {f"{side}; epoch={n}; phase={side}" for n, side in ((1, "legacy"), (2, "cloud"), (3, "legacy"))}
+    assert set(seen.routes) == {
+        f"{side}; epoch={n}; phase={side}" for n, side in ((1, "legacy"), (2, "cloud"), (3, "legacy"))
+    }
     assert sum(seen.routes.values()) > WORKERS
     _each_order_was_made_once(own, mark, seen.made)
 
@@ -107,4 +109,3 @@ def _each_order_was_made_once(own: Deployment, mark: tuple[int, int], made: dict
 
 def _reference(row: dict[str, object]) -> str:
     return next(name for name in row if "ExternalReference" in name)
-

@@ -10,7 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
@@ -84,7 +84,7 @@ def answered(cases: Any, key: str) -> None:
 
     @given(case=cases)
     @BOUNDED
-    def each(case: schemathesis.Case) -> None:
+    def each(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS, headers={"X-API-Key": key})
 
     each()

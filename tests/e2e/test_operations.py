@@ -52,8 +52,8 @@ def test_metrics_count_each_request_once_by_version_object_verb_side_and_status(
     labels = {"version": "v2", "object": "production_order", "verb": "list"}
     before = gateway.admin("/metrics").text
     for _ in range(3):
-        good(hamburg.list("production-orders", limit=1))
-    good(pune.list("production-orders", limit=1))
+        good(hamburg.listed("production-orders", limit=1))
+    good(pune.listed("production-orders", limit=1))
     refused(hamburg.read("production-orders", "999999"), 404, "no-such-document")
     after = gateway.admin("/metrics").text
     for more, expected in (({"side": "legacy", "status": "200"}, 3), ({"side": "cloud", "status": "200"}, 1)):
@@ -77,7 +77,7 @@ def _inventive(gateway: RunningGateway, plant: Plant, word: str) -> None:
     for n in range(10):
         http.get(f"/api/v{first + n}/items")
         http.get(f"/api/v2/thing{word}{n}")
-        plant.at(f"P{word}{n}").list("production-orders")
+        plant.at(f"P{word}{n}").listed("production-orders")
         plant.read("production-orders", f"key-{word}{n}")
         http.request(f"VERB{word}{n}", "/api/v2/items")
 
@@ -91,7 +91,15 @@ def test_the_log_has_one_line_for_a_request_and_no_secret_in_it(gateway: Running
     http = gateway.client("mes")
     http.get("/api/v2/plants/1000/production-orders?limit=1", headers={"X-Request-Id": "log-line-0001"})
     line = gateway.awaited("request", request_id="log-line-0001")
-    wanted = {"status": 200, "client": "mes", "plant": "1000", "side": "legacy", "erp": "ecc", "epoch": 1, "method": "GET"}
+    wanted = {
+        "status": 200,
+        "client": "mes",
+        "plant": "1000",
+        "side": "legacy",
+        "erp": "ecc",
+        "epoch": 1,
+        "method": "GET",
+    }
     assert wanted.items() <= line.items()
     assert len(gateway.events("request", request_id="log-line-0001")) == 1
     text = str(gateway.lines)
@@ -105,7 +113,7 @@ def test_a_stop_lets_running_requests_finish_refuses_new_ones_and_ends_well(
     running = starter(own)
     plant = Plant(running.client("admin"), "1000")
     idle = running.client("admin")
-    good(Plant(idle, "1000").list("production-orders", limit=1))
+    good(Plant(idle, "1000").listed("production-orders", limit=1))
     good(plant.ordered(), 201)
     answers: list[httpx.Response] = []
     mark = own.erps.legacy.length
@@ -194,5 +202,5 @@ def test_a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_not_hel
     assert [a.status_code for a in answers] == [201, 201, 201, 429, 429]
     refused(answers[-1], 429, "overloaded")
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 4
-    good(quiet.list("production-orders"))
+    good(quiet.listed("production-orders"))
     assert len(own.erps.since(mark, origin="api").legacy) == 3

@@ -89,7 +89,9 @@ def test_every_problem_has_a_page_for_the_caller_and_for_the_operator(http: http
     assert "If you run the gateway" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/problems/unheard-of", "/docs/v9", "/openapi/v9.json", "/docs/../etc/passwd", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/problems/unheard-of", "/docs/v9", "/openapi/v9.json", "/docs/../etc/passwd", "/nothing"]
+)
 def test_a_page_that_is_not_there_is_a_problem_document(http: httpx.Client, path: str) -> None:
     answer = http.get(path)
     assert answer.status_code in (400, 404)

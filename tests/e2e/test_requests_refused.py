@@ -29,14 +29,17 @@ def admin(gateway: RunningGateway) -> httpx.Client:
 
 @pytest.mark.parametrize("plant", ["4000", "9999", "HAMBURG"])
 def test_a_plant_nobody_declared_is_never_sent_to_some_default_erp(hamburg: Plant, plant: str) -> None:
-    problem = refused(hamburg.at(plant).list("production-orders"), 404, "unrouted-plant")
+    problem = refused(hamburg.at(plant).listed("production-orders"), 404, "unrouted-plant")
     assert (problem["plant"], problem["domain"]) == (plant, "production")
     refused(hamburg.at(plant).ordered(), 404, "unrouted-plant")
 
 
 @pytest.mark.parametrize("plant", ["1000a", "a", "1000%20", "-1", "%2a"])
 def test_a_plant_that_is_no_plant_id_is_malformed(admin: httpx.Client, plant: str) -> None:
-    assert refused(admin.get(f"/api/v2/plants/{plant}/production-orders"), 400, "malformed")["field"] in ("plant", "path")
+    assert refused(admin.get(f"/api/v2/plants/{plant}/production-orders"), 400, "malformed")["field"] in (
+        "plant",
+        "path",
+    )
 
 
 @pytest.mark.parametrize("version", ["v3", "v0", "V2", "latest", "2"])
@@ -120,7 +123,9 @@ def test_json_that_two_readers_could_read_in_two_ways_is_refused(hamburg: Plant,
     refused(answer, 400, "malformed")
 
 
-@pytest.mark.parametrize("media", ["text/plain", "application/xml", "application/merge-patch+json", "", "application/jsonx"])
+@pytest.mark.parametrize(
+    "media", ["text/plain", "application/xml", "application/merge-patch+json", "", "application/jsonx"]
+)
 def test_a_body_of_another_type_is_refused_with_the_type_that_is_taken(hamburg: Plant, media: str) -> None:
     answer = hamburg.http.post(hamburg.url("production-orders"), content=b"{}", headers={"Content-Type": media})
     assert refused(answer, 415, "unsupported-media-type")["accept"] == "application/json"
@@ -258,7 +263,9 @@ def test_an_etag_of_an_older_document_or_of_the_other_erp_is_stale(hamburg: Plan
 )
 def test_a_change_of_what_cannot_be_changed_is_refused_by_field(hamburg: Plant, patch: object, field: str) -> None:
     etag = hamburg.read("production-orders", "1000000").headers["etag"]
-    assert field in fields_of(refused(hamburg.change("production-orders", "1000000", patch, etag), 422, "invalid-document"))
+    assert field in fields_of(
+        refused(hamburg.change("production-orders", "1000000", patch, etag), 422, "invalid-document")
+    )
 
 
 def test_an_empty_change_is_refused(hamburg: Plant) -> None:
@@ -267,7 +274,9 @@ def test_an_empty_change_is_refused(hamburg: Plant) -> None:
 
 
 def test_a_release_takes_no_body(hamburg: Plant) -> None:
-    assert refused(hamburg.act("production-orders", "1000000", "release", {"a": 1}), 400, "malformed")["field"] == "body"
+    assert (
+        refused(hamburg.act("production-orders", "1000000", "release", {"a": 1}), 400, "malformed")["field"] == "body"
+    )
 
 
 def test_nobody_writes_a_document_through_a_plant_that_is_not_its_own(gateway: RunningGateway, hamburg: Plant) -> None:
@@ -298,11 +307,15 @@ def test_a_purchase_order_of_another_plant_is_not_shown_and_not_released(hamburg
 
 
 @pytest.mark.parametrize(
-    "key", ["a%2Fb", "..%2f..", "%00", "a%0d%0aX-Injected:1", "x" * 129, "%EF%BC%91", "a%5Cb", "%252e", "..", "%e2%80%ae"]
+    "key",
+    ["a%2Fb", "..%2f..", "%00", "a%0d%0aX-Injected:1", "x" * 129, "%EF%BC%91", "a%5Cb", "%252e", "..", "%e2%80%ae"],
 )
 def test_a_key_that_could_mean_something_else_further_on_is_refused(gateway: RunningGateway, key: str) -> None:
     path = f"/api/v2/plants/1000/production-orders/{key}"
-    raw = _raw(gateway, f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {gateway.deployment.keys['admin']}\r\nConnection: close\r\n\r\n")
+    raw = _raw(
+        gateway,
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {gateway.deployment.keys['admin']}\r\nConnection: close\r\n\r\n",
+    )
     assert raw.split(b" ", 2)[1] in (b"400", b"404")
     assert b"x-injected" not in raw.lower().partition(b"\r\n\r\n")[0]
 
@@ -318,4 +331,4 @@ def _raw(gateway: RunningGateway, request: str) -> bytes:
 
 
 def test_after_all_these_refusals_good_requests_are_answered(hamburg: Plant) -> None:
-    good(hamburg.list("production-orders"))
+    good(hamburg.listed("production-orders"))

@@ -32,7 +32,9 @@ def _claims(**changes: Any) -> dict[str, Any]:
 
 def _token(header: dict[str, Any] | None = None, **claims: Any) -> Made:
     now = int(time.time())
-    return lambda: mint.token("ES256", "k1", header, **({"iat": now - 5, "exp": now + 300, "client_id": "mes-7"} | claims))
+    return lambda: mint.token(
+        "ES256", "k1", header, **({"iat": now - 5, "exp": now + 300, "client_id": "mes-7"} | claims)
+    )
 
 
 def _raw(claims: Callable[[bytes], bytes], header: bytes = b'{"alg":"ES256","kid":"k1","typ":"JWT"}') -> Made:

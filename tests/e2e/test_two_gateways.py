@@ -22,7 +22,9 @@ def shared(own: Deployment, postgres: Cluster, request: pytest.FixtureRequest) -
     return replace(own, database_url=postgres.create(request.node.name[:60]))
 
 
-def test_gateways_on_one_database_move_together_and_a_late_one_joins_them(shared: Deployment, starter: Start, postgres: Cluster) -> None:
+def test_gateways_on_one_database_move_together_and_a_late_one_joins_them(
+    shared: Deployment, starter: Start, postgres: Cluster
+) -> None:
     first, second = starter(shared), starter(shared)
     plants = [Plant(each.client("admin"), "1000") for each in (first, second)]
     keys = [good(plant.ordered(), 201)["id"] for plant in plants]
@@ -33,7 +35,7 @@ def test_gateways_on_one_database_move_together_and_a_late_one_joins_them(shared
     assert done.exit_code == 0, done.stderr
     for each, plant in zip((first, second), plants, strict=True):
         each.await_revision(2)
-        assert plant.list("production-orders").headers["x-route"] == "cloud; epoch=2; phase=cloud"
+        assert plant.listed("production-orders").headers["x-route"] == "cloud; epoch=2; phase=cloud"
     tables = [each.admin("/admin/v1/waves").json() for each in (first, second)]
     assert tables[0] == tables[1]
 

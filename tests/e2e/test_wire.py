@@ -72,6 +72,6 @@ def test_an_odd_but_honest_request_is_answered_and_carries_nothing_in(
 
 
 def test_the_gateway_serves_as_before_after_all_of_it(guarded: RunningGateway) -> None:
-    good(Plant(guarded.client("admin"), "1000").list("production-orders"))
+    good(Plant(guarded.client("admin"), "1000").listed("production-orders"))
     assert guarded.process.poll() is None
     assert "Traceback" not in str(guarded.lines)

@@ -20,7 +20,11 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Everything the README's commands print, run one after the other from a clean checkout."""
     checkout = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in listed.stdout.splitlines():
         source = ROOT / name
@@ -33,7 +37,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     script = script.replace("localhost:8080", f"localhost:{data}").replace("localhost:8081", f"localhost:{admin}")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHANGEOVER_", "VIRTUAL_ENV"))}
     ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return ran.stdout

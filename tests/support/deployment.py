@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal, cast
 
 import yaml
 
+from gateway.app import shipped
 from tests.support.gateway import Deployment, deployment
 from tests.support.mocksap import MockSap
 from tests.support.simulated import SECRET, Pair, SimErp
@@ -107,12 +109,16 @@ def installed(
     erps = (site.legacy, site.cloud)
     addresses = SimpleNamespace(legacy=SimpleNamespace(url=""), cloud=SimpleNamespace(url=""))
     made = deployment(folder, cast(Pair, addresses), database_url=database_url, clients=CALLERS)
-    for shipped in (made.content / "routes/erps").iterdir():
-        shipped.unlink()
+    for unused in (made.content / "routes/erps").iterdir():
+        unused.unlink()
+    _only_dialects(made, {erp.dialect for erp in erps})
     for erp in erps:
         _write(made, f"routes/erps/{erp.name}.yaml", erp.rule(limits or {"call_timeout_s": 10, "breaker_open_s": 1}))
         made.environment.update(erp.environment)
-    plants = {code: {"name": f"Plant {code}", **({"region": region} if region else {})} for code, region in site.plants.items()}
+    plants = {
+        code: {"name": f"Plant {code}", **({"region": region} if region else {})}
+        for code, region in site.plants.items()
+    }
     _write(made, "routes/plants.yaml", {"plants": plants})
     _write(made, "routes/waves.yaml", {"cells": cells(site, phase)})
     for resource, fields in (changeable or {}).items():
@@ -135,6 +141,17 @@ def move(made: Deployment, phase: str, *plants: str) -> None:
         if set(rule["plants"]) <= set(plants):
             rule["phase"] = phase
     _write(made, "routes/waves.yaml", declared)
+
+
+def _only_dialects(made: Deployment, spoken: set[str]) -> None:
+    """The dialects of versions and of the site's ERPs, and no others: each one compiled costs time at the start."""
+    target = made.content / "translators"
+    for folder in target.iterdir():
+        if not folder.name.startswith(("api-", "units")):
+            shutil.rmtree(folder)
+    for name in spoken:
+        shutil.copytree(shipped() / "translators" / name, target / name)
+    shutil.copytree(shipped() / "translators/units", target / "units", dirs_exist_ok=True)
 
 
 def _allow(made: Deployment, resource: str, fields: Sequence[str]) -> None:

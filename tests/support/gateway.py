@@ -20,8 +20,7 @@ from typing import Any
 
 import httpx
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.app import shipped
 from gateway.cli.main import app
@@ -175,8 +174,14 @@ class RunningGateway:
     def token(self, key: str = "k1", **claims: Any) -> str:
         """A token of the identity provider, good for five minutes unless the claims say otherwise."""
         now = int(time.time())
-        fresh = {"iat": now - 5, "exp": now + 300, "client_id": "mes-7", "roles": ["mes"], "plants": ["1000"]}
-        return mint.token("ES256", key, **(fresh | claims))
+        fresh: dict[str, Any] = {
+            "iat": now - 5,
+            "exp": now + 300,
+            "client_id": "mes-7",
+            "roles": ["mes"],
+            "plants": ["1000"],
+        }
+        return mint.token("ES256", key, None, **(fresh | claims))
 
     def admin(self, path: str) -> httpx.Response:
         return httpx.get(self.admin_url + path, timeout=30)
@@ -194,7 +199,9 @@ class RunningGateway:
             self.process.stderr.close()
 
 
-def deployment(folder: Path, erps: Pair, *, database_url: str = "", clients: Sequence[str] = tuple(CLIENTS)) -> Deployment:
+def deployment(
+    folder: Path, erps: Pair, *, database_url: str = "", clients: Sequence[str] = tuple(CLIENTS)
+) -> Deployment:
     """Write the reference content with keys of our own, and small limits towards the ERPs, into a folder."""
     for top in ("routes", "translators", "policies"):
         shutil.copytree(shipped() / top, folder / "content" / top, ignore=shutil.ignore_patterns(*UNUSED))
@@ -216,6 +223,10 @@ def deployment(folder: Path, erps: Pair, *, database_url: str = "", clients: Seq
 def _gone_version(made: Deployment) -> None:
     """A version past its sunset, beside those of the reference deployment."""
     text = (made.content / "routes/contracts/v1.yaml").read_text("utf-8")
-    for name, value in (("version", "v99"), ("deprecated_at", "2024-01-01T00:00:00Z"), ("sunset_at", "2025-01-01T00:00:00Z")):
+    for name, value in (
+        ("version", "v99"),
+        ("deprecated_at", "2024-01-01T00:00:00Z"),
+        ("sunset_at", "2025-01-01T00:00:00Z"),
+    ):
         text = re.sub(f"^{name}: .*$", f"{name}: {value}", text, flags=re.MULTILINE)
     (made.content / "routes/contracts/v99.yaml").write_text(text, "utf-8")

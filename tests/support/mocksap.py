@@ -93,10 +93,17 @@ def serve(seed: str, clock: str, auth: str) -> None:
     """Serve until stopped; the first line of output is the port."""
     from mocksap import Config, make_server  # type: ignore[import-untyped]
 
-    server = make_server(Config(
-        port=0, db_path=":memory:", quiet=True, seed_value=int(seed), clock=clock, basic_auth=auth,
-        require_if_match=True,
-    ))
+    server = make_server(
+        Config(
+            port=0,
+            db_path=":memory:",
+            quiet=True,
+            seed_value=int(seed),
+            clock=clock,
+            basic_auth=auth,
+            require_if_match=True,
+        )
+    )
     # Nagle and delayed acknowledgements together cost a kept-alive connection about 45 ms a request.
     server.RequestHandlerClass.disable_nagle_algorithm = True
     server.handle_error = lambda *_: None  # a reset connection is what the tests are about, not news

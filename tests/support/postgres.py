@@ -116,8 +116,14 @@ def _run_quietly(base: Path, *command: str) -> None:
     # Pipes would be inherited by the server and never close: output goes to a file.
     with (base / "output").open("w+b") as output:
         done = subprocess.run(
-            command, env=_environment(), cwd=base, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            check=False, **_identity(),
+            command,
+            env=_environment(),
+            cwd=base,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+            **_identity(),
         )
         if done.returncode:
             output.seek(0)

@@ -22,8 +22,9 @@ HOST = "http://erp.example"
 REQUEST_HEADERS = frozenset(
     {"accept", "content-type", "if-match", "prefer", "range", "x-csrf-token", "x-tryton-context", "accept-language"}
 )
-RESPONSE_HEADERS = frozenset({"content-type", "content-range", "etag", "location", "odata-version", "sap-message",
-                              "x-csrf-token"})
+RESPONSE_HEADERS = frozenset(
+    {"content-type", "content-range", "etag", "location", "odata-version", "sap-message", "x-csrf-token"}
+)
 ENCODED_PARAMETERS = frozenset({"d", "o"})  # Tryton's REST interface sends domains and orders as base64
 
 
@@ -40,8 +41,14 @@ class Recorder:
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def send(
-        self, name: str, method: str, url: str, *, body: Any = None,
-        query: Sequence[tuple[str, str]] = (), headers: dict[str, str] | None = None,
+        self,
+        name: str,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        query: Sequence[tuple[str, str]] = (),
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         """Make one call and write it down under a name."""
         request = self.client.build_request(method, url, json=body, params=tuple(query) or None, headers=headers)

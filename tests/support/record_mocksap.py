@@ -10,22 +10,42 @@ from tests.support.mocksap import MockSap
 from tests.support.record import Recorder
 
 PRODUCT = {
-    "Product": "CO-FG-100", "ProductType": "FERT", "ProductGroup": "L001", "BaseUnit": "PC", "GrossWeight": "1.250",
-    "NetWeight": "1.000", "WeightUnit": "KG",
+    "Product": "CO-FG-100",
+    "ProductType": "FERT",
+    "ProductGroup": "L001",
+    "BaseUnit": "PC",
+    "GrossWeight": "1.250",
+    "NetWeight": "1.000",
+    "WeightUnit": "KG",
 }
 PLANT = {"Plant": "1010", "MRPType": "PD", "PurchasingGroup": "001"}
 ORDER = {
-    "PurchaseOrderType": "NB", "CompanyCode": "1710", "PurchasingOrganization": "1710", "PurchasingGroup": "001",
-    "Supplier": "1000010", "DocumentCurrency": "EUR",
+    "PurchaseOrderType": "NB",
+    "CompanyCode": "1710",
+    "PurchasingOrganization": "1710",
+    "PurchasingGroup": "001",
+    "Supplier": "1000010",
+    "DocumentCurrency": "EUR",
 }
 ORDER_ITEM = {
-    "PurchaseOrderItem": "00010", "Material": "MZ-FG-C100", "Plant": "1710", "StorageLocation": "1714",
-    "OrderQuantity": "12.000", "PurchaseOrderQuantityUnit": "M", "NetPriceAmount": "101.78", "NetPriceQuantity": "1",
+    "PurchaseOrderItem": "00010",
+    "Material": "MZ-FG-C100",
+    "Plant": "1710",
+    "StorageLocation": "1714",
+    "OrderQuantity": "12.000",
+    "PurchaseOrderQuantityUnit": "M",
+    "NetPriceAmount": "101.78",
+    "NetPriceQuantity": "1",
 }
 
 RECEIPT_ITEM = {
-    "GoodsMovementType": "101", "PurchaseOrder": "4500000101", "PurchaseOrderItem": "00010", "Material": "MZ-FG-C100",
-    "Plant": "1710", "QuantityInEntryUnit": "20.000", "EntryUnit": "M",
+    "GoodsMovementType": "101",
+    "PurchaseOrder": "4500000101",
+    "PurchaseOrderItem": "00010",
+    "Material": "MZ-FG-C100",
+    "Plant": "1710",
+    "QuantityInEntryUnit": "20.000",
+    "EntryUnit": "M",
 }
 
 
@@ -92,8 +112,11 @@ def record_item(sap: Service) -> None:
     sap.get("list_select", f"{items}?$filter=startswith(Product,'MZ-')&$select=Product,BaseUnit&$top=2")
     sap.get("missing", f"{items}('NOPE')")
     sap.get("bad_filter", f"{items}?$filter=Nope eq 'x'")
-    deep = {**PRODUCT, "to_Plant": sap.many([PLANT]),
-            "to_Description": sap.many([{"Language": "EN", "ProductDescription": "Gear pump"}])}
+    deep = {
+        **PRODUCT,
+        "to_Plant": sap.many([PLANT]),
+        "to_Description": sap.many([{"Language": "EN", "ProductDescription": "Gear pump"}]),
+    }
     sap.send_without_token("create_without_csrf", items, deep)
     sap.send("create_deep", "POST", items, deep)
     sap.send("create_duplicate", "POST", items, PRODUCT)

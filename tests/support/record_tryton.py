@@ -22,8 +22,16 @@ class Wire(Protocol):
     dialect: str
 
     def find(
-        self, name: str, model: str, domain: list[Any], fields: list[str], *,
-        order: list[list[str]] | None = None, offset: int = 0, limit: int | None = None, **context: Any,
+        self,
+        name: str,
+        model: str,
+        domain: list[Any],
+        fields: list[str],
+        *,
+        order: list[list[str]] | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        **context: Any,
     ) -> Any: ...
     def create(self, name: str, model: str, values: Values, fields: list[str]) -> int: ...
     def read(self, name: str, model: str, key: int, fields: list[str], **context: Any) -> Any: ...
@@ -52,8 +60,16 @@ class JsonRpc:
         return answers[-1]
 
     def find(
-        self, name: str, model: str, domain: list[Any], fields: list[str], *,
-        order: list[list[str]] | None = None, offset: int = 0, limit: int | None = None, **context: Any,
+        self,
+        name: str,
+        model: str,
+        domain: list[Any],
+        fields: list[str],
+        *,
+        order: list[list[str]] | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        **context: Any,
     ) -> Any:
         return self.call(name, f"{model}.search_read", domain, offset, limit, order, fields, **context)
 
@@ -86,16 +102,31 @@ class Rest:
         recorder.client.headers["Authorization"] = f"Bearer {server.rest_key}"
 
     def call(
-        self, name: str, method: str, path: str, fields: list[str], *,
-        body: Any = None, query: list[tuple[str, str]] | None = None, **context: Any,
+        self,
+        name: str,
+        method: str,
+        path: str,
+        fields: list[str],
+        *,
+        body: Any = None,
+        query: list[tuple[str, str]] | None = None,
+        **context: Any,
     ) -> httpx.Response:
         pairs = [*(query or ()), *(("f", field) for field in fields)]
         headers = {"X-Tryton-Context": _encoded({"company": 1, **context})}
         return self._recorder.send(name, method, f"{self._root}/{path}", body=body, query=pairs, headers=headers)
 
     def find(
-        self, name: str, model: str, domain: list[Any], fields: list[str], *,
-        order: list[list[str]] | None = None, offset: int = 0, limit: int | None = None, **context: Any,
+        self,
+        name: str,
+        model: str,
+        domain: list[Any],
+        fields: list[str],
+        *,
+        order: list[list[str]] | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        **context: Any,
     ) -> Any:
         query = [("d", _encoded(domain))]
         if order:
@@ -171,15 +202,17 @@ class Ids:
         return int(lines[0]["id"])
 
     def address(self, party: str) -> int:
-        return int(
-            self._server.truth("select id from party_address where party = %s", self.party(party))[0]["id"]
-        )
+        return int(self._server.truth("select id from party_address where party = %s", self.party(party))[0]["id"])
 
     def move(self, item: str, unit: str, quantity: float, start: str, end: str) -> Values:
         """A stock move as a nested row."""
         return {
-            "product": self.item(item), "quantity": quantity, "unit": self.unit(unit), "company": 1,
-            "from_location": self.place(start), "to_location": self.place(end),
+            "product": self.item(item),
+            "quantity": quantity,
+            "unit": self.unit(unit),
+            "company": 1,
+            "from_location": self.place(start),
+            "to_location": self.place(end),
         }
 
 

@@ -6,23 +6,70 @@ from tests.support.record_tryton import Ids, JsonRpc, Rest, Story, Values, Wire,
 
 PRODUCTION = "production"
 PRODUCTION_FIELDS = [
-    "number", "reference", "state", "type", "quantity", "unit.symbol", "product.code", "warehouse.code",
-    "location.code", "planned_start_date", "planned_date", "effective_start_date", "effective_date",
-    "bom.code", "routing.name", "inputs.product.code", "inputs.quantity", "inputs.unit.symbol", "inputs.state",
+    "number",
+    "reference",
+    "state",
+    "type",
+    "quantity",
+    "unit.symbol",
+    "product.code",
+    "warehouse.code",
+    "location.code",
+    "planned_start_date",
+    "planned_date",
+    "effective_start_date",
+    "effective_date",
+    "bom.code",
+    "routing.name",
+    "inputs.product.code",
+    "inputs.quantity",
+    "inputs.unit.symbol",
+    "inputs.state",
     "inputs.from_location.code",
-    "outputs.product.code", "outputs.quantity", "outputs.unit.symbol", "outputs.state", "outputs.to_location.code",
-    "works.sequence", "works.operation.name", "works.work_center.name", "works.state", "create_date", "write_date",
+    "outputs.product.code",
+    "outputs.quantity",
+    "outputs.unit.symbol",
+    "outputs.state",
+    "outputs.to_location.code",
+    "works.sequence",
+    "works.operation.name",
+    "works.work_center.name",
+    "works.state",
+    "create_date",
+    "write_date",
     "_timestamp",
 ]
 CYCLE = "production.work.cycle"
 CYCLE_FIELDS = [
-    "state", "duration", "cost", "work.state", "work.sequence", "work.operation.name", "work.work_center.name",
-    "work.production.number", "work.production.reference", "create_date", "write_date", "_timestamp",
+    "state",
+    "duration",
+    "cost",
+    "work.state",
+    "work.sequence",
+    "work.operation.name",
+    "work.work_center.name",
+    "work.production.number",
+    "work.production.reference",
+    "create_date",
+    "write_date",
+    "_timestamp",
 ]
 TEMPLATE = "product.template"
 TEMPLATE_FIELDS = [
-    "code", "name", "type", "default_uom.symbol", "list_price", "purchasable", "producible", "active",
-    "account_category.name", "products.code", "products.cost_price", "products.active", "create_date", "write_date",
+    "code",
+    "name",
+    "type",
+    "default_uom.symbol",
+    "list_price",
+    "purchasable",
+    "producible",
+    "active",
+    "account_category.name",
+    "products.code",
+    "products.cost_price",
+    "products.active",
+    "create_date",
+    "write_date",
     "_timestamp",
 ]
 ITEM_FIELDS = ["code", "name", "type", "default_uom.symbol", "list_price", "cost_price", "template.code", "active"]
@@ -30,13 +77,31 @@ MISSING_ID = 999_999
 
 
 def production_order(wire: Wire, ids: Ids) -> None:
-    wire.find("find_plant", "stock.location", [["code", "=", "P100"], ["type", "=", "warehouse"]],
-              ["code", "production_location.code", "storage_location.code"])
-    wire.find("find_item", "product.product", [["code", "=", "FG-100"]],
-              ["code", "default_uom.symbol", "boms.bom.code", "boms.routing.name"])
-    wire.find("find_bom", "production.bom", [["code", "=", "BOM-FG-100"]],
-              ["code", "inputs.product.code", "inputs.quantity", "inputs.unit.symbol", "outputs.product.code",
-               "outputs.quantity"])
+    wire.find(
+        "find_plant",
+        "stock.location",
+        [["code", "=", "P100"], ["type", "=", "warehouse"]],
+        ["code", "production_location.code", "storage_location.code"],
+    )
+    wire.find(
+        "find_item",
+        "product.product",
+        [["code", "=", "FG-100"]],
+        ["code", "default_uom.symbol", "boms.bom.code", "boms.routing.name"],
+    )
+    wire.find(
+        "find_bom",
+        "production.bom",
+        [["code", "=", "BOM-FG-100"]],
+        [
+            "code",
+            "inputs.product.code",
+            "inputs.quantity",
+            "inputs.unit.symbol",
+            "outputs.product.code",
+            "outputs.quantity",
+        ],
+    )
     if isinstance(wire, JsonRpc):
         explode_bom(wire, ids)
     wire.create("create_least", PRODUCTION, least_production(ids), PRODUCTION_FIELDS)
@@ -44,8 +109,14 @@ def production_order(wire: Wire, ids: Ids) -> None:
     wire.find("find_by_reference", PRODUCTION, [["reference", "=", "MES-0001"]], ["number", "reference", "state"])
     stale = wire.read("read", PRODUCTION, made, PRODUCTION_FIELDS)["_timestamp"]
     wire.write("write", PRODUCTION, made, {"planned_start_date": date(2026, 12, 2)}, PRODUCTION_FIELDS)
-    wire.write("write_stale", PRODUCTION, made, {"planned_start_date": date(2026, 12, 3)}, PRODUCTION_FIELDS,
-               _timestamp={f"{PRODUCTION},{made}": stale})
+    wire.write(
+        "write_stale",
+        PRODUCTION,
+        made,
+        {"planned_start_date": date(2026, 12, 3)},
+        PRODUCTION_FIELDS,
+        _timestamp={f"{PRODUCTION},{made}": stale},
+    )
     wire.act("do_too_early", PRODUCTION, made, "do", PRODUCTION_FIELDS)
     for action in ("wait", "assign_try", "run"):
         wire.act(action, PRODUCTION, made, action, PRODUCTION_FIELDS)
@@ -61,22 +132,36 @@ def explode_bom(rpc: JsonRpc, ids: Ids) -> None:
 
 
 def least_production(ids: Ids) -> Values:
-    return {"product": ids.item("FG-100"), "quantity": 1, "warehouse": ids.place("P100"),
-            "location": ids.place("P100-PROD"), "company": 1}
+    return {
+        "product": ids.item("FG-100"),
+        "quantity": 1,
+        "warehouse": ids.place("P100"),
+        "location": ids.place("P100-PROD"),
+        "company": 1,
+    }
 
 
 def production_values(ids: Ids, reference: str) -> Values:
-    output = {**ids.move("FG-100", "u", 10, "P100-PROD", "P100-STO"), "unit_price": decimal("20"),
-              "currency": ids.currency("USD")}
+    output = {
+        **ids.move("FG-100", "u", 10, "P100-PROD", "P100-STO"),
+        "unit_price": decimal("20"),
+        "currency": ids.currency("USD"),
+    }
     inputs = [
         ids.move("RM-200", "u", 20, "P100-STO", "P100-PROD"),
         ids.move("RM-300", "kg", 5, "P100-STO", "P100-PROD"),
     ]
     return {
-        **least_production(ids), "reference": reference, "quantity": 10, "unit": ids.unit("u"),
-        "bom": ids.bom("BOM-FG-100"), "routing": ids.named("production_routing", "Gear pump"),
-        "work_center": ids.named("production_work_center", "P100 line"), "planned_start_date": date(2026, 12, 1),
-        "inputs": [["create", inputs]], "outputs": [["create", [output]]],
+        **least_production(ids),
+        "reference": reference,
+        "quantity": 10,
+        "unit": ids.unit("u"),
+        "bom": ids.bom("BOM-FG-100"),
+        "routing": ids.named("production_routing", "Gear pump"),
+        "work_center": ids.named("production_work_center", "P100 line"),
+        "planned_start_date": date(2026, 12, 1),
+        "inputs": [["create", inputs]],
+        "outputs": [["create", [output]]],
     }
 
 
@@ -88,10 +173,24 @@ def production_refusals(wire: Wire, ids: Ids) -> None:
     wire.create("refused_unknown_field", PRODUCTION, {**least_production(ids), "colour": "red"}, ["number"])
     wire.read("read_missing", PRODUCTION, MISSING_ID, ["number"])
     wire.read("read_unknown_field", PRODUCTION, 1, ["colour"])
-    wire.find("list", PRODUCTION, [["warehouse.code", "=", "P100"]], PRODUCTION_FIELDS[:6],
-              order=[["id", "DESC"]], offset=0, limit=1)
-    wire.find("list_second_page", PRODUCTION, [["warehouse.code", "=", "P100"]], PRODUCTION_FIELDS[:6],
-              order=[["id", "DESC"]], offset=1, limit=1)
+    wire.find(
+        "list",
+        PRODUCTION,
+        [["warehouse.code", "=", "P100"]],
+        PRODUCTION_FIELDS[:6],
+        order=[["id", "DESC"]],
+        offset=0,
+        limit=1,
+    )
+    wire.find(
+        "list_second_page",
+        PRODUCTION,
+        [["warehouse.code", "=", "P100"]],
+        PRODUCTION_FIELDS[:6],
+        order=[["id", "DESC"]],
+        offset=1,
+        limit=1,
+    )
     if isinstance(wire, Rest):
         wire.call("read_wrong_path", "GET", "no.such.model", [])
 
@@ -127,8 +226,13 @@ def item(wire: Wire, ids: Ids) -> None:
     wire.find("list", TEMPLATE, [["type", "=", "goods"]], TEMPLATE_FIELDS, order=[["code", "ASC"]], offset=0, limit=2)
     wire.find("find_unit", "product.uom", [["symbol", "=", "kg"]], ["symbol", "name", "category.name", "digits"])
     values = {
-        "code": "RM-500", "name": "Impeller", "type": "goods", "default_uom": ids.unit("u"), "purchasable": True,
-        "purchase_uom": ids.unit("u"), "list_price": decimal("3.00"),
+        "code": "RM-500",
+        "name": "Impeller",
+        "type": "goods",
+        "default_uom": ids.unit("u"),
+        "purchasable": True,
+        "purchase_uom": ids.unit("u"),
+        "list_price": decimal("3.00"),
         "products": [["create", [{"cost_price": decimal("1.5")}]]],
     }
     made = wire.create("create", TEMPLATE, values, TEMPLATE_FIELDS)

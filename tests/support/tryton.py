@@ -94,9 +94,13 @@ class TrytonRpc:
     def send(self, method: str, *params: Any) -> httpx.Response:
         """Send exactly this and give the raw answer."""
         body = {"id": 0, "method": method, "params": list(params)}
-        return self._client.post(self._server.rpc_url, content=json.dumps(body), headers={
-            "Content-Type": "application/json",
-        })
+        return self._client.post(
+            self._server.rpc_url,
+            content=json.dumps(body),
+            headers={
+                "Content-Type": "application/json",
+            },
+        )
 
     def _login(self) -> str:
         answer = self.send("common.db.login", self._server.user, {"password": self._server.password}).json()
@@ -138,8 +142,11 @@ def serve_tryton(cluster: Cluster, database: str, url: str) -> Iterator[TrytonSe
         config = write_config(Path(folder), cluster, port)
         program = str(Path(sys.executable).with_name("trytond"))
         process = subprocess.Popen(
-            (program, "-c", str(config), "-d", database), env={**os.environ, "PYTHONHASHSEED": "0"},
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            (program, "-c", str(config), "-d", database),
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
         server = TrytonServer(f"http://127.0.0.1:{port}", port, database, url)
         try:

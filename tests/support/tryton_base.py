@@ -112,8 +112,12 @@ def _program(cluster: Cluster, name: str) -> str:
 def _run(*command: str, forgive: str = "", **environment: str) -> None:
     """Run a program; `forgive` names the only thing its errors may be about."""
     done = subprocess.run(
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, check=False,
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     said = done.stderr.decode(errors="replace")
     errors = [line for line in said.splitlines() if "error:" in line]

@@ -89,21 +89,35 @@ def plants(_session: Any) -> None:
             )
         }
         saved(
-            "stock.location", name=f"Plant {code}", code=code, type="warehouse", storage_location=area["STO"],
-            input_location=area["IN"], output_location=area["OUT"], production_location=area["PROD"],
+            "stock.location",
+            name=f"Plant {code}",
+            code=code,
+            type="warehouse",
+            storage_location=area["STO"],
+            input_location=area["IN"],
+            output_location=area["OUT"],
+            production_location=area["PROD"],
             lost_found_location=area["LOST"],
         )
         for bin_code in ("A1", "B1"):
             storage = one("stock.location", ("code", "=", f"{code}-STO"))
-            saved("stock.location", name=f"{code} bin {bin_code}", code=f"{code}-{bin_code}", type="storage",
-                  parent=storage)
+            saved(
+                "stock.location",
+                name=f"{code} bin {bin_code}",
+                code=f"{code}-{bin_code}",
+                type="storage",
+                parent=storage,
+            )
 
 
 def items(_session: Any) -> None:
     accounts = get_accounts(get_company())
     accounting = saved(
-        "product.category", name="Goods", accounting=True,
-        account_expense=accounts["expense"], account_revenue=accounts["revenue"],
+        "product.category",
+        name="Goods",
+        accounting=True,
+        account_expense=accounts["expense"],
+        account_revenue=accounts["revenue"],
     )
     each, kilogram = one("product.uom", ("symbol", "=", "u")), one("product.uom", ("symbol", "=", "kg"))
     item("FG-100", "Gear pump", each, accounting, "20", producible=True)
@@ -114,8 +128,13 @@ def items(_session: Any) -> None:
 
 def item(code: str, name: str, unit: Any, accounting: Any, cost: str, **kind: bool) -> None:
     template = Model.get("product.template")(
-        name=name, code=code, type="goods", default_uom=unit, list_price=Decimal(cost) * 2,
-        account_category=accounting, **kind,
+        name=name,
+        code=code,
+        type="goods",
+        default_uom=unit,
+        list_price=Decimal(cost) * 2,
+        account_category=accounting,
+        **kind,
     )
     template.products[0].cost_price = Decimal(cost)
     template.save()
@@ -145,8 +164,13 @@ def operation(name: str) -> Any:
         found = Model.get("production.work.center").find([("name", "=", f"{code} line")])
         line = found[0] if found else saved("production.work.center", name=f"{code} line", warehouse=plant)
         saved(
-            "production.work.center", name=f"{code} {name}", parent=line, category=category, warehouse=plant,
-            cost_price=Decimal(10), cost_method="hour",
+            "production.work.center",
+            name=f"{code} {name}",
+            parent=line,
+            category=category,
+            warehouse=plant,
+            cost_price=Decimal(10),
+            cost_method="hour",
         )
     return saved("production.routing.operation", name=name, work_center_category=category)
 

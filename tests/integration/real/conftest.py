@@ -73,11 +73,17 @@ def _tryton(ask: pytest.FixtureRequest, new: bool) -> Parts:
     return ask.getfixturevalue("tryton_site"), "P100", samples_tryton.TrytonTruth(server), dict(samples_tryton.SAMPLES)
 
 
-_PARTS: dict[str, Callable[[pytest.FixtureRequest, bool], Parts]] = {"sim": _sim, "mocksap": _mocksap, "tryton": _tryton}
+_PARTS: dict[str, Callable[[pytest.FixtureRequest, bool], Parts]] = {
+    "sim": _sim,
+    "mocksap": _mocksap,
+    "tryton": _tryton,
+}
 
 
 @pytest.fixture(scope="session")
-def systems(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], System]]:
+def systems(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], System]]:
     """The ERPs by name, each behind a gateway of its own with all cells on its side; started when first asked for."""
     with ExitStack() as stack:
 
@@ -86,7 +92,9 @@ def systems(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             kind, _, age = name.partition("-")
             new = age in ("cloud", "new")
             site, plant, truth, samples = _PARTS[kind](request, new)
-            made = installed(tmp_path_factory.mktemp(name), site, "cloud" if new else "legacy", changeable=changeable(kind))
+            made = installed(
+                tmp_path_factory.mktemp(name), site, "cloud" if new else "legacy", changeable=changeable(kind)
+            )
             gateway = stack.enter_context(made.running())
             return System(name, Door(gateway.client(), plant), truth, samples)
 
@@ -101,4 +109,3 @@ def system(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> 
 
 def changeable(kind: str) -> dict[str, list[str]]:
     return samples_tryton.CHANGEABLE if kind == "tryton" else {}
-

@@ -15,7 +15,6 @@ LACKS_V2: Lacks = {
     ("confirmation", "*"): Lack(NO_SERVICE),
     ("inventory_position", "*"): Lack(NO_SERVICE),
     ("movement", "create"): Lack("a material document of mock-sap is a goods receipt and names a purchase order"),
-    ("movement", "refuse"): Lack("see create"),
     ("purchase_order", "act"): Lack("mock-sap cannot release a purchase order"),
 }
 LACKS_V4: Lacks = {
@@ -82,6 +81,8 @@ MOVEMENT = Sample(
          "from_location": "1714", "to_location": "1715"}]},
     send=_post,
     fill=lambda door, tag: _post(door, "receipt", receipt(tag)),
+    bad=lambda door, s: s.send(door, "movement", s.new("")),
+    says=(422, "Property 'StorageLocation' does not exist"),
     unknown="4999999999-2026",
 )  # fmt: skip
 SAMPLES_V2: Mapping[str, Sample] = {
@@ -96,8 +97,14 @@ SAMPLES_V4: Mapping[str, Sample] = {k: v for k, v in SAMPLES_V2.items() if k not
 PLACES = {
     "item": ("API_PRODUCT_SRV", "api_product", "Product", "Product='{}'"),
     "purchase_order": ("API_PURCHASEORDER_PROCESS_SRV", "api_purchaseorder", "PurchaseOrder", "PurchaseOrder='{}'"),
-    "receipt": ("API_MATERIAL_DOCUMENT_SRV", "", "MaterialDocumentHeader", "MaterialDocument='{}',MaterialDocumentYear='{}'"),
+    "receipt": (
+        "API_MATERIAL_DOCUMENT_SRV",
+        "",
+        "MaterialDocumentHeader",
+        "MaterialDocument='{}',MaterialDocumentYear='{}'",
+    ),
 }
+PLACES["movement"] = PLACES["receipt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,10 @@ class MockSapTruth:
 
     def held(self, object_: str, key: str) -> Mapping[str, Any]:
         with self.server.client() as client:
-            url = f"{self._set(object_)}({PLACES[object_][3].format(*key.split('-'))})"
+            parts = [key] if object_ == "item" else key.split("-")
+            url = f"{self._set(object_)}({PLACES[object_][3].format(*parts)})"
             found: Json = client.get(url, headers={"Accept": "application/json"}).raise_for_status().json()
         row = found if self.v4 else found["d"]
-        return {name: float(v) if name.endswith("Weight") else v for name, v in row.items()}
+        plain = {name: float(v) if name.endswith("Weight") else v for name, v in row.items()}
+        # It keeps a number as it was sent, and V2 sends it with its leading zeros.
+        return plain | {"Supplier": str(row.get("Supplier", "")).lstrip("0")}

@@ -171,4 +171,6 @@ class SimTruth:
         mine = [e for e in self._changes(object_) if [str(v).lstrip("0") for v in e["key"].values()] == wanted]
         after: Json = mine[-1]["after"]
         found = {WORDS[name]: value for name, value in after.items() if name in WORDS}
-        return found | ({"released": after["PurchasingProcessingStatus"] == "05"} if object_ == "purchase_order" else {})
+        return found | (
+            {"released": after["PurchasingProcessingStatus"] == "05"} if object_ == "purchase_order" else {}
+        )

@@ -27,8 +27,18 @@ def order(tag: str, **more: Any) -> Json:
         "quantity": {"value": "10.000", "unit": "H87"},
         "planned": {"start": "2026-11-30T23:00:00Z", "end": "2026-12-01T23:00:00Z"},
         "components": [
-            {"line": "1", "item": "RM-200", "quantity": {"value": "20.000", "unit": "H87"}, "storage_location": "P100-A1"},
-            {"line": "2", "item": "RM-300", "quantity": {"value": "5.250", "unit": "KGM"}, "storage_location": "P100-STO"},
+            {
+                "line": "1",
+                "item": "RM-200",
+                "quantity": {"value": "20.000", "unit": "H87"},
+                "storage_location": "P100-A1",
+            },
+            {
+                "line": "2",
+                "item": "RM-300",
+                "quantity": {"value": "5.250", "unit": "KGM"},
+                "storage_location": "P100-STO",
+            },
         ],
     }
     return document | more
