@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gateway.core.canonical import Document, ObjectSpec
 from gateway.errors import Denied, Overloaded
 from gateway.pipeline.exchange import Exchange, Operation, filled, known_caller, required
 from gateway.policy.decision import Decision
@@ -17,11 +18,17 @@ async def authorize(x: Exchange) -> Exchange:
     """
     operation: Operation = required(x.operation, "operation")
     decision = await _decide(x, operation, operation.plant)
-    for plant in sorted(plants_of(operation) - {operation.plant}):
-        await _decide(x, operation, plant)
+    await authorize_lines(x, operation.document or {})
     _unmasked_filter(operation, decision)
     _within_rate(x, decision)
     return filled(x, decision=decision)
+
+
+async def authorize_lines(x: Exchange, document: Document) -> None:
+    """Ask the policy for every other plant that a document's lines name: a caller's own document or the ERP's. Raises: Denied."""
+    operation: Operation = required(x.operation, "operation")
+    for plant in sorted(plants_in(operation.spec, document) - {operation.plant}):
+        await _decide(x, operation, plant)
 
 
 async def _decide(x: Exchange, operation: Operation, plant: str) -> Decision:
@@ -48,8 +55,13 @@ def question(x: Exchange, operation: Operation, plant: str) -> Question:
 
 
 def plants_of(operation: Operation) -> set[str]:
+    """The plants that the lines of what was sent name."""
+    return plants_in(operation.spec, operation.document or {})
+
+
+def plants_in(spec: ObjectSpec, document: Document) -> set[str]:
     """The plants that the document's lines name."""
-    rows = (operation.document or {}).get(operation.spec.plant_of_lines or "") or ()
+    rows = document.get(spec.plant_of_lines or "") or ()
     return {row["plant"] for row in rows if row.get("plant")}
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+from gateway.core.canonical import Document
 from gateway.core.contracts import Contract
 from gateway.dialects.filters import Unfilterable
-from gateway.errors import Invalid, Malformed
+from gateway.errors import Denied, Invalid, Malformed
+from gateway.pipeline.authorize import authorize_lines
 from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, filled, required
 from gateway.pipeline.listing import read_cursor, write_cursor
 from gateway.pipeline.negotiate import client_path
@@ -22,6 +25,7 @@ async def execute(x: Exchange) -> Exchange:
         return filled(x, result=await _list(x, side, operation.listing))
     if not operation.writes:
         found = await find(side, required(operation.key, "key"), x.deadline_s)
+        await authorize_lines(x, found.document)
         return filled(x, result=Result(found.document, etag=found.etag, key=operation.key))
     await _bound_to_own(x, side, operation)
     return filled(x, result=_written(await _write(x, side, operation)))
@@ -60,13 +64,30 @@ async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
         field = client_path(required(x.client, "client dialect"), (err.field,))
         raise Malformed(f"The list cannot look at {field!r} this way: {err.reason}.", field=field) from err
     cursor = write_cursor(page.cursor, cell, side.side, listing) if page.cursor else None
-    return Result(documents=page.documents, cursor=cursor)
+    shown = [document for document in page.documents if await _may_see(x, document)]
+    return Result(documents=tuple(shown), cursor=cursor)
+
+
+async def _may_see(x: Exchange, document: Document) -> bool:
+    try:
+        await authorize_lines(x, document)
+    except Denied:
+        return False
+    return True
 
 
 async def _write(x: Exchange, side: ErpSide, operation: Operation) -> Outcome:
     contract: Contract = required(x.contract, "contract")
     try:
-        return await write(side, operation.verb, operation.key, operation.document, x.if_match, x.deadline_s)
+        return await write(
+            side,
+            operation.verb,
+            operation.key,
+            operation.document,
+            x.if_match,
+            x.deadline_s,
+            permitted=partial(authorize_lines, x),
+        )
     except Invalid as err:
         errors = [
             {**e, "field": client_path(required(x.client, "client dialect"), tuple(e["path"]))}

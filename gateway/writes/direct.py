@@ -6,7 +6,7 @@ never sent again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,8 @@ from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, St
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
 from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
 
+Permitted = Callable[[Document], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -30,14 +32,24 @@ class Outcome:
 
 
 async def write(  # all of a write
-    side: ErpSide, verb: str, key: str | None, document: Document | None, if_match: ETag | None, deadline_s: float
+    side: ErpSide,
+    verb: str,
+    key: str | None,
+    document: Document | None,
+    if_match: ETag | None,
+    deadline_s: float,
+    *,
+    permitted: Permitted,
 ) -> Outcome:
     """Carry out a verb.
 
+    Takes: `permitted`, which looks at the document as it stands in the ERP and raises where the caller may not touch it.
     Raises: Invalid, ErpRefused, Conflict, StaleEtag: the ERP has not changed. ErpDown: nothing was sent. OutcomeUnknown.
     """
     steps = _steps(side, verb)
     found = await _current(side, key, if_match, deadline_s) if key is not None else None
+    if found is not None:
+        await permitted(found.document)
     body = _encoded(side, verb, document, found)
     etag = found.native_etag if found is not None and side.translation.plan.native.get("lock") != "compare" else None
     native_key = key_of(side, key) if key is not None else {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.calls import Plant
+from tests.e2e.changes import reset
 from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
@@ -62,3 +63,19 @@ def hamburg(gateway: RunningGateway) -> Plant:
 def pune(gateway: RunningGateway) -> Plant:
     """Plant 3000 on the cloud ERP, called by an administrator."""
     return Plant(gateway.client("admin"), "3000")
+
+
+@pytest.fixture(scope="session")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway of its own for all tests that change content and waves."""
+    with simulated_pair() as pair, deployment(tmp_path_factory.mktemp("changing"), pair).running() as started:
+        yield started
+
+
+@pytest.fixture
+def changing(lasting: RunningGateway) -> Iterator[RunningGateway]:
+    """A gateway whose content may be changed: afterwards it is as before."""
+    folder = lasting.deployment.content
+    original = {str(p.relative_to(folder)): p.read_text("utf-8") for p in folder.rglob("*") if p.is_file()}
+    yield lasting
+    reset(lasting, original)

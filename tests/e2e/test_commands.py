@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -119,7 +120,10 @@ def test_init_makes_a_deployment_that_starts(
         own.environment[f"CHANGEOVER_KEY_{client}"] = sha256(own.keys[client.lower()].encode()).hexdigest()
     (own.content).rename(tmp_path / "before")
     made.rename(own.content)
-    good(Plant(starter(own).client("mes"), "1000").ordered(), 201)
+    running = starter(own)
+    good(Plant(running.client("mes"), "1000").ordered(), 201)
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(20) == 0
 
 
 def test_a_key_made_by_the_command_opens_the_door(gateway: RunningGateway, own: Deployment) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.calls import Plant, good, purchase_line, refused
-from tests.support.gateway import Deployment, RunningGateway
+from tests.e2e.calls import Json, Plant, good, purchase_line, refused
+from tests.e2e.changes import MOVE, await_applied
+from tests.support.gateway import RunningGateway
 
 BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
 
@@ -46,7 +47,7 @@ def test_the_link_to_the_next_page_is_the_cursor_of_the_answer(plant: Plant) -> 
 def test_a_filter_keeps_exactly_the_rows_it_describes(plant: Plant) -> None:
     rows = plant.rows("production-orders")
     some = rows[0]
-    filters = {
+    filters: dict[str, Callable[[Json], bool]] = {
         "item eq '1234'": lambda r: r["item"] == "1234",
         "item ne '1234'": lambda r: r["item"] != "1234",
         "item in ('1234', 'PUMP-200')": lambda r: r["item"] in ("1234", "PUMP-200"),
@@ -121,20 +122,14 @@ def test_a_cursor_of_one_side_means_nothing_on_the_other(hamburg: Plant, pune: P
     assert (problem["field"], problem["code"]) == ("cursor", "cursor-expired")
 
 
-def test_a_cursor_of_before_the_plant_moved_is_refused(
-    own: Deployment, starter: Callable[[Deployment], RunningGateway]
-) -> None:
-    running = starter(own)
+def test_a_cursor_of_before_the_plant_moved_is_refused(changing: RunningGateway) -> None:
+    own, running = changing.deployment, changing
     plant = Plant(running.client("admin"), "1000")
     cursor = good(plant.listed("production-orders", limit=1))["next"]
     etag = plant.read("production-orders", "1000000").headers["etag"]
-    own.edit(
-        "routes/waves.yaml",
-        "    target: cloud\n    wave: wave-1",
-        "    phase: cloud\n    target: cloud\n    wave: wave-1",
-    )
+    own.edit("routes/waves.yaml", *MOVE)
     assert own.cli("apply", "--unsafe-switch").exit_code == 0
-    running.await_revision(2)
+    await_applied(running)
     problem = refused(plant.listed("production-orders", limit=1, cursor=cursor), 400, "malformed")
     assert (problem["code"], problem["field"]) == ("cursor-expired", "cursor")
     key = good(plant.ordered(), 201)["id"]
@@ -158,8 +153,7 @@ def test_a_list_shows_the_plants_own_documents_only(plant: Plant, resource: str)
     for other in ("1000", "2000", "3000"):
         for row in plant.at(other).rows(resource):
             assert row["plant"] == other
-            for line in row.get("lines", ()):
-                assert line["plant"] == other
+            assert other in {line["plant"] for line in row.get("lines", [{"plant": other}])}
 
 
 @pytest.mark.parametrize(
@@ -201,13 +195,13 @@ def test_a_caller_whose_one_role_sees_the_price_sees_it(gateway: RunningGateway)
     assert all(line["price"]["amount"] for row in both.rows("purchase-orders") for line in row["lines"])
 
 
-def test_nobody_filters_or_orders_by_a_field_that_is_hidden_from_them(
-    own: Deployment, starter: Callable[[Deployment], RunningGateway]
-) -> None:
+def test_nobody_filters_or_orders_by_a_field_that_is_hidden_from_them(changing: RunningGateway) -> None:
     """No version offers a filter on a hidden field, so this one is made to."""
+    own, running = changing.deployment, changing
     old = "filter: [id, supplier]\n    order: [id]"
     own.edit("routes/contracts/v2.yaml", old, "filter: [id, supplier, buyer_group]\n    order: [id, buyer_group]")
-    running = starter(own)
+    assert own.cli("apply").exit_code == 0
+    await_applied(running)
     portal, buyer = (Plant(running.client(who), "1000") for who in ("portal", "planning"))
     for query in (
         {"filter": "buyer_group eq '001'"},
@@ -232,3 +226,30 @@ def test_what_one_caller_asked_is_never_the_answer_to_another(gateway: RunningGa
     for _ in range(3):
         assert not good(masked.read("purchase-orders", number))["lines"][0].get("price")
         assert good(full.read("purchase-orders", number))["lines"][0]["price"]["amount"] == "185.0000"
+
+
+def test_a_caller_of_one_plant_does_not_see_the_lines_of_another(gateway: RunningGateway) -> None:
+    key, caller = _for_two(gateway), _buyer_of_1000(gateway)
+    assert refused(caller.read("purchase-orders", key), 403, "denied")["reasons"] == ["plant-not-granted"]
+    seen = {row["id"]: row for row in caller.rows("purchase-orders")}
+    assert seen
+    assert key not in seen
+    assert {line["plant"] for row in seen.values() for line in row["lines"]} == {"1000"}
+
+
+def test_a_caller_of_one_plant_does_not_release_what_another_buys(gateway: RunningGateway) -> None:
+    key, caller = _for_two(gateway), _buyer_of_1000(gateway)
+    with gateway.deployment.erps.untouched():
+        refused(caller.act("purchase-orders", key, "release"), 403, "denied")
+
+
+def _for_two(gateway: RunningGateway) -> str:
+    """A purchase order with lines for two plants of the same ERP; not made by the caller that is looked at."""
+    lines = [purchase_line("1000"), purchase_line("2000", "20")]
+    key: str = good(Plant(gateway.client("admin"), "1000").bought(lines=lines), 201)["id"]
+    return key
+
+
+def _buyer_of_1000(gateway: RunningGateway) -> Plant:
+    token = gateway.token(roles=["buyer", "buyer_senior"], plants=["1000"])
+    return Plant(gateway.client(None, Authorization=f"Bearer {token}"), "1000")

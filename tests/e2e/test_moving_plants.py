@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from tests.e2e.calls import order
-from tests.e2e.test_apply import BACK, MOVE
+from tests.e2e.changes import BACK, MOVE
 from tests.support.gateway import Deployment, RunningGateway
 
 WORKERS = 200

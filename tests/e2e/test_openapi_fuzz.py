@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.e2e.calls import Plant, good
 from tests.support.gateway import RunningGateway
 
-EXAMPLES = 12
+EXAMPLES = 8
 KEYS = ["1000000", "50000004", "4500000001", "1234", "0"]
 CHECKS = [
     not_a_server_error,

@@ -3,73 +3,80 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.test_apply import BACK, MOVE, STALE
-from tests.support.gateway import Deployment, RunningGateway
+from tests.e2e.changes import BACK, MOVE, STALE
+from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.postgres import Cluster
+from tests.support.simulated import Pair
 
-Start = Callable[[Deployment], RunningGateway]
+NAME = "gateway"
+Gateways = tuple[RunningGateway, RunningGateway]
 
 
-@pytest.fixture
-def shared(own: Deployment, postgres: Cluster, request: pytest.FixtureRequest) -> Deployment:
+@pytest.fixture(scope="module")
+def shared(erps: Pair, postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A deployment whose store is a PostgreSQL database."""
-    return replace(own, database_url=postgres.create(request.node.name[:60]))
+    return deployment(tmp_path_factory.mktemp("shared"), erps, database_url=postgres.create(NAME))
 
 
-def test_gateways_on_one_database_move_together_and_a_late_one_joins_them(
-    shared: Deployment, starter: Start, postgres: Cluster
+@pytest.fixture(scope="module")
+def two(shared: Deployment) -> Iterator[Gateways]:
+    with ExitStack() as stack:
+        yield stack.enter_context(shared.running()), stack.enter_context(shared.running())
+
+
+def tables(*gateways: RunningGateway) -> list[object]:
+    return [each.admin("/admin/v1/waves").json() for each in gateways]
+
+
+def test_an_order_made_through_one_gateway_is_read_through_the_other(two: Gateways) -> None:
+    first, second = (Plant(each.client("admin"), "1000") for each in two)
+    made = first.ordered()
+    key = good(made, 201)["id"]
+    assert good(second.read("production-orders", key)) == made.json()
+    changed = second.change("production-orders", key, {"quantity": {"value": "3"}}, made.headers["etag"])
+    assert good(changed)["quantity"]["value"] == "3.000"
+
+
+async def test_two_applies_at_the_same_time_move_both_gateways_once(
+    two: Gateways, shared: Deployment, postgres: Cluster
 ) -> None:
-    first, second = starter(shared), starter(shared)
-    plants = [Plant(each.client("admin"), "1000") for each in (first, second)]
-    keys = [good(plant.ordered(), 201)["id"] for plant in plants]
-    assert good(plants[0].read("production-orders", keys[1]))["id"] == keys[1]
-
     shared.edit("routes/waves.yaml", *MOVE)
-    done = shared.cli("apply", "--unsafe-switch", "--reason", "both at once")
-    assert done.exit_code == 0, done.stderr
-    for each, plant in zip((first, second), plants, strict=True):
-        each.await_revision(2)
-        assert plant.listed("production-orders").headers["x-route"] == "cloud; epoch=2; phase=cloud"
-    tables = [each.admin("/admin/v1/waves").json() for each in (first, second)]
-    assert tables[0] == tables[1]
-
-    shared.edit("routes/waves.yaml", *BACK)  # what a folder says counts when it is applied, not when a gateway starts
-    late = starter(shared)
-    assert late.admin("/admin/v1/waves").json() == tables[0]
-
-    database = shared.database_url.rpartition("/")[2]
-    rows = postgres.rows(database, "SELECT action, reason FROM audit ORDER BY id")
-    assert rows == [("apply", "first start"), ("apply", "both at once")]
-
-
-async def test_of_two_applies_at_the_same_time_one_wins_and_the_other_is_told(
-    shared: Deployment, starter: Start, postgres: Cluster
-) -> None:
-    running = starter(shared)
-    shared.edit("routes/waves.yaml", *MOVE)
-    command = ("apply", "--unsafe-switch", "--content", str(shared.content))
+    command = ("apply", "--unsafe-switch", "--content", str(shared.content), "--reason", "both at once")
     both = await asyncio.gather(*(asyncio.to_thread(shared.run, *command) for _ in range(2)))
-    running.await_revision(2)
     codes = sorted(done.returncode for done in both)
     assert codes in ([0, 0], [0, STALE]), [done.stderr for done in both]
-    database = shared.database_url.rpartition("/")[2]
-    assert postgres.rows(database, "SELECT revision FROM wave_table") == [(2,)]
-    assert len(postgres.rows(database, "SELECT id FROM audit")) == 2
+    for each in two:
+        await asyncio.to_thread(each.await_revision, 2)
+        route = Plant(each.client("admin"), "1000").listed("production-orders").headers["x-route"]
+        assert route == "cloud; epoch=2; phase=cloud"
+    first, second = tables(*two)
+    assert first == second
+    rows = postgres.rows(NAME, "SELECT action, reason FROM audit ORDER BY id")
+    assert rows == [("apply", "first start"), ("apply", "both at once")]
+    assert postgres.rows(NAME, "SELECT revision FROM wave_table") == [(2,)]
 
 
-def test_a_gateway_whose_database_went_away_serves_on_and_says_so(
-    shared: Deployment, starter: Start, postgres: Cluster
+def test_a_gateway_that_starts_late_serves_what_is_in_force_not_what_its_folder_says(
+    two: Gateways, shared: Deployment
 ) -> None:
-    running = starter(shared)
-    plant = Plant(running.client("admin"), "1000")
-    postgres.drop(shared.database_url.rpartition("/")[2])
-    running.awaited("store.unreachable")
-    good(plant.ordered(), 201)
-    report = running.admin("/readyz")
-    assert "store" in report.json()["reasons"]
+    shared.edit("routes/waves.yaml", *(MOVE if "phase: cloud\n    target" not in _waves(shared) else BACK))
+    with shared.running() as late:
+        assert tables(late) == tables(two[0])
+
+
+def _waves(shared: Deployment) -> str:
+    return (shared.content / "routes/waves.yaml").read_text("utf-8")
+
+
+def test_gateways_whose_database_went_away_serve_on_and_say_so(two: Gateways, postgres: Cluster) -> None:
+    postgres.drop(NAME)
+    for each in two:
+        each.awaited("store.unreachable")
+        good(Plant(each.client("admin"), "3000").ordered(), 201)
+        assert "store" in each.admin("/readyz").json()["reasons"]

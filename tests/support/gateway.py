@@ -31,6 +31,7 @@ from tests.unit.identity import mint
 
 START_WITHIN_S = 60
 UNUSED = ("recorded", "tryton*", "d365*")  # dialects no ERP of the reference deployment speaks
+PARTNER_RATE = ("partner:\n    per_s: 20\n    burst: 100", "partner:\n    per_s: 0.5\n    burst: 20")
 CLIENTS: dict[str, tuple[list[str], list[str]]] = {
     "mes": (["mes"], ["1000", "2000", "3000"]),
     "hamburg": (["mes"], ["1000"]),
@@ -38,6 +39,7 @@ CLIENTS: dict[str, tuple[list[str], list[str]]] = {
     "planning": (["planner", "buyer"], ["*"]),
     "steward": (["master_data_steward"], ["*"]),
     "portal": (["supplier_portal"], ["*"]),
+    "partner": (["supplier_portal"], ["*"]),
     "auditor": (["auditor"], ["*"]),
     "admin": (["admin"], ["*"]),
     **{f"boss-{n}": (["admin"], ["*"]) for n in (1, 2, 3)},
@@ -213,6 +215,7 @@ def deployment(
         if name in keys
     ]
     made.set("routes/clients.yaml", keys=rows)
+    made.edit("routes/clients.yaml", PARTNER_RATE[0], PARTNER_RATE[1])
     for erp in ("ecc", "s4"):
         made.set(f"routes/erps/{erp}.yaml", limits={"call_timeout_s": 2, "breaker_open_s": 1})
     _gone_version(made)

@@ -9,13 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import httpx
 import pytest
 
 from tests.integration.real.samples_mocksap import MockSapTruth, item
 from tests.support.deployment import Declared, Site, installed
-from tests.support.erp_contract import Door, good, refused
+from tests.support.erp_contract import Door, System, good, refused
 from tests.support.gateway import RunningGateway
 from tests.support.mocksap import MockSap
 from tests.support.parts import free_port, skip_if_missing, stop_process, wait_until
@@ -52,9 +53,6 @@ class Troubled:
         return MockSapTruth(self.server, self.v4).rows("item")
 
 
-Start = Callable[[bool], Troubled]
-
-
 @pytest.fixture(scope="module")
 def running(
     mocksap_v2: MockSap, mocksap_v4: MockSap, mocksap_site: Site, tmp_path_factory: pytest.TempPathFactory
@@ -83,7 +81,7 @@ def troubled(
 @pytest.fixture
 def made(troubled: Troubled, request: pytest.FixtureRequest) -> httpx.Response:
     """An item of this test's own."""
-    return troubled.door.create("item", item(f"F{abs(hash(request.node.name)) % 10**8}"))
+    return troubled.door.create("item", item(f"F{crc32(request.node.name.encode())}"))
 
 
 def changed(troubled: Troubled, made: httpx.Response) -> httpx.Response:
@@ -126,12 +124,14 @@ def test_a_refused_service_account_is_not_the_clients_fault(troubled: Troubled) 
     assert asked == [("GET", 403)]
 
 
-def test_a_slow_answer_in_time_is_an_answer(troubled: Troubled) -> None:
-    before = troubled.items
-    with troubled.faults("POST") as asked:
-        good(troubled.door.create("item", item("SLOW-1")), 201)
-    assert asked == [("POST", 201)]
-    assert troubled.items == before + 1
+def test_a_slow_answer_in_time_is_an_answer(systems: Callable[[str], System], mocksap_v2: MockSap) -> None:
+    patient = Troubled(mocksap_v2, systems("mocksap-old").door, v4=False)
+    before = patient.items
+    with patient.faults("POST", scenario="slow") as asked:
+        good(patient.door.create("item", item("SLOW-1")), 201)
+    # A token from before a reset of mock-sap is refused first.
+    assert [status for _, status in asked if status != 403] == [201]
+    assert patient.items == before + 1
 
 
 def test_a_write_without_an_answer_in_time_is_in_doubt_and_not_repeated(troubled: Troubled) -> None:
@@ -145,11 +145,12 @@ def test_a_write_without_an_answer_in_time_is_in_doubt_and_not_repeated(troubled
 
 
 def test_a_read_without_an_answer_in_time_is_a_timeout_and_not_repeated(troubled: Troubled) -> None:
-    with troubled.faults("GET", scenario="slow", count=0) as asked:
+    with troubled.faults("GET", scenario="slow", count=0):
+        before = len(troubled.server.requests_seen())
         problem = refused(troubled.door.read("item", "TG11"), 504, "erp-timeout")
         assert problem["retryable"] is True
-        wait_until(lambda: bool(troubled.server.requests_seen()), within_s=20, what="the log")
-    assert len(asked) <= 1
+        wait_until(lambda: bool(troubled.since(before, "GET")), within_s=20, what="the slow read")
+        assert troubled.since(before, "GET") == [("GET", 200)]
 
 
 def test_an_erp_that_breaks_down_in_a_write_leaves_it_in_doubt(troubled: Troubled) -> None:
@@ -162,30 +163,9 @@ def test_an_erp_that_breaks_down_in_a_write_leaves_it_in_doubt(troubled: Trouble
     assert asked == [("GET", 500)]
 
 
-@pytest.mark.parametrize("v4", [False, True], ids=["V2", "V4"])
-def test_a_busy_erp_is_left_alone_for_as_long_as_it_asks(
-    v4: bool, running: Callable[..., RunningGateway], mocksap_v2: MockSap, mocksap_v4: MockSap
-) -> None:
-    server = mocksap_v4 if v4 else mocksap_v2
-    busy = Troubled(server, Door(running(v4).client(), "1710"), v4)
-    before = busy.items
-    with busy.faults("POST", scenario="busy") as asked:
-        answer = busy.door.create("item", item("BUSY-1"))
-        assert refused(answer, 503, "erp-busy")["retryable"] is True
-        assert answer.headers["retry-after"] == "30"
-        mark = len(server.requests_seen())
-        again = busy.door.create("item", item("BUSY-1"))
-        refused(again, 503, "erp-busy")
-        assert 1 <= int(again.headers["retry-after"]) <= 30
-        refused(busy.door.read("item", "TG11"), 503, "erp-busy")
-        assert [r for r in server.requests_seen()[mark:] if r["path"].startswith("/sap")] == []
-    assert asked == [("POST", 503)]
-    assert busy.items == before
-
-
 @contextmanager
 def with_oauth() -> Iterator[MockSap]:
-    """A mock-sap that takes bearer tokens only; they live for a minute of its own clock."""
+    """A mock-sap that takes bearer tokens only; they live for a minute of its clock."""
     port = free_port()
     command = (sys.executable, "-m", "mocksap", "--port", str(port), "--oauth", "gateway:pw", "--token-ttl", "60")
     process = subprocess.Popen((*command, "--clock", "2026-10-02T16:00", "-q"), stdout=subprocess.DEVNULL)
@@ -211,9 +191,26 @@ def test_a_token_that_ran_out_is_renewed_and_the_write_happens_once(mocksap_site
         with installed(tmp_path, replace(mocksap_site, cloud=erp), "cloud").running() as gateway:
             door = Door(gateway.client(), "1710")
             good(door.create("item", item("FRESH-1")), 201)
-            httpx.post(f"{server.base_url}/_mock/advance", json={"seconds": 120}, trust_env=False).raise_for_status()
+            httpx.post(f"{server.base_url}/_mock/advance", json={"days": 1}, trust_env=False).raise_for_status()
             good(door.create("item", item("RENEWED-1")), 201)
         seen = server.requests_seen()
     posts = [int(r["status"]) for r in seen if r["method"] == "POST" and r["path"].endswith("/Product")]
     assert posts == [201, 401, 201]
     assert sum(r["path"].endswith("/token") for r in seen) == 2
+
+
+# The last one for each, because it leaves a gateway that was told to wait.
+def test_a_busy_erp_is_left_alone_for_as_long_as_it_asks(troubled: Troubled) -> None:
+    before = troubled.items
+    with troubled.faults("POST", scenario="busy") as asked:
+        answer = troubled.door.create("item", item("BUSY-1"))
+        assert refused(answer, 503, "erp-busy")["retryable"] is True
+        assert answer.headers["retry-after"] == "30"
+        mark = len(troubled.server.requests_seen())
+        again = troubled.door.create("item", item("BUSY-1"))
+        refused(again, 503, "erp-busy")
+        assert 1 <= int(again.headers["retry-after"]) <= 30
+        refused(troubled.door.read("item", "TG11"), 503, "erp-busy")
+        assert [r for r in troubled.server.requests_seen()[mark:] if r["path"].startswith("/sap")] == []
+    assert asked == [("POST", 503)]
+    assert troubled.items == before

@@ -1,0 +1,232 @@
+"""What is particular to Tryton: its warnings, its locks, its errors inside `200`, and references by code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.real.samples_tryton import movement, order
+from tests.support.deployment import Site, installed, tryton_rest, tryton_rpc
+from tests.support.erp_contract import MERGE_PATCH, Door, Json, System, good, refused
+from tests.support.fault_proxy import DelayResponse, FaultProxy, LoseResponse, Pass
+from tests.support.gateway import RunningGateway
+from tests.support.tryton import TrytonServer
+
+BOTH = pytest.mark.parametrize("name", ["tryton-old", "tryton-new"])
+FUTURE = "2031-01-20"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A gateway, and the Tryton it writes to."""
+
+    door: Door
+    server: TrytonServer
+
+
+@pytest.fixture
+def behind(
+    name: str, systems: Callable[[str], System], tryton_legacy: TrytonServer, tryton_cloud: TrytonServer
+) -> Behind:
+    return Behind(systems(name).door, tryton_legacy if name == "tryton-old" else tryton_cloud)
+
+
+def shipments(server: TrytonServer, reference: str) -> list[str]:
+    """The states of the shipments with a reference."""
+    rows = server.truth("select state from stock_shipment_internal where reference = %s order by id", reference)
+    return [row["state"] for row in rows]
+
+
+@BOTH
+def test_a_field_that_the_state_locks_is_refused_in_trytons_words(behind: Behind) -> None:
+    key = good(behind.door.create("production_order", order("LOCKED")), 201)["id"]
+    etag = behind.door.act("production_order", key, "release").headers["etag"]
+    patch = {"quantity": {"value": "14.000"}}
+    problem = refused(behind.door.change("production_order", key, patch, etag), 422, "erp-refused")
+    assert 'You are not allowed to modify the field "Quantity"' in problem["erp_message"]
+    (row,) = behind.server.truth("select quantity from production where id = %s::int", key)
+    assert row["quantity"] == 10
+
+
+@BOTH
+def test_a_changed_quantity_reaches_the_move_of_the_product_too(behind: Behind) -> None:
+    created = behind.door.create("production_order", order("MORE"))
+    key = created.json()["id"]
+    good(behind.door.change("production_order", key, {"quantity": {"value": "13.000"}}, created.headers["etag"]))
+    moves = behind.server.truth("select quantity from stock_move where production_output = %s::int", key)
+    assert [row["quantity"] for row in moves] == [13]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"item": "NO-SUCH"}, "product"),
+        ({"components": [{**order("")["components"][0], "item": "NO-SUCH"}]}, "inputs.0.product"),
+    ],
+    ids=["item", "component"],
+)
+def test_a_code_nobody_knows_is_refused_and_named_before_anything_is_written(
+    behind: Behind, change: Json, field: str
+) -> None:
+    before = behind.server.count("production")
+    problem = refused(behind.door.create("production_order", order("UNKNOWN", **change)), 422, "erp-refused")
+    assert problem["field"] == field
+    assert "NO-SUCH" in problem["detail"]
+    assert behind.server.count("production") == before
+
+
+@BOTH
+def test_stock_of_another_plant_cannot_be_moved_through_this_one(behind: Behind) -> None:
+    theft = movement("THEFT", from_location="P200-STO", to_location="P200-A1")
+    problem = refused(behind.door.act("movement", None, "post", theft), 422, "erp-refused")
+    assert problem["field"] == "moves.0.from_location"
+    assert shipments(behind.server, "THEFT") == []
+
+
+@BOTH
+def test_a_document_of_another_plant_is_not_there(behind: Behind) -> None:
+    other = replace(behind.door, plant="P200")
+    for object_, made in (
+        ("movement", behind.door.act("movement", None, "post", movement("MINE"))),
+        ("production_order", behind.door.create("production_order", order("MINE"))),
+    ):
+        key = good(made, 201)["id"]
+        refused(other.read(object_, key), 404, "no-such-document")
+        assert key in [row["id"] for row in behind.door.rows(object_, 200, None)]
+        assert key not in [row["id"] for row in other.rows(object_, 200, None)]
+
+
+@BOTH
+def test_places_that_differ_between_lines_are_refused_before_anything_is_written(behind: Behind) -> None:
+    document = movement("SPLIT")
+    document["lines"].append({**document["lines"][0], "to_location": "P100-B1"})
+    problem = refused(behind.door.act("movement", None, "post", document), 422, "erp-refused")
+    assert problem["field"] == "moves.to_location"
+    assert shipments(behind.server, "SPLIT") == []
+
+
+@BOTH
+def test_stock_that_is_not_there_leaves_a_draft_and_says_so(behind: Behind) -> None:
+    lot = movement("TOO-MUCH", quantity={"value": "99999.000", "unit": "H87"}, from_location="P100-B1")
+    problem = refused(behind.door.act("movement", None, "post", lot), 504, "outcome-unknown")
+    assert 'You can not call "do"' in problem["detail"]
+    assert shipments(behind.server, "TOO-MUCH") == ["waiting"]
+
+
+@BOTH
+def test_an_item_taken_out_of_use_is_still_found(behind: Behind) -> None:
+    made = behind.door.create("item", {"id": "RETIRED", "name": "Old valve", "type": "goods", "base_unit": "H87"})
+    good(made, 201)
+    behind.server.truth("update product_template set active = false where code = 'RETIRED' returning id")
+    assert good(behind.door.read("item", "RETIRED"))["status"] == "obsolete"
+
+
+@contextmanager
+def tryton_gateway(folder: Path, site: Site, name: str, acknowledge: str = "") -> Iterator[RunningGateway]:
+    """A gateway of its own before one of the two, with a new connection for every call to it."""
+    limits = {"call_timeout_s": 10, "keep_alive_s": 0}
+    made = installed(folder, site, "legacy" if name == "tryton-old" else "cloud", limits=limits)
+    if acknowledge:
+        dialect = "tryton" if name == "tryton-old" else "tryton-rest"
+        step = f"{{do: call, name: do, acknowledge: [{acknowledge}]}}"
+        made.edit(f"translators/{dialect}/movement.yaml", "{do: call, name: do}", step)
+    with made.running() as gateway:
+        yield gateway
+
+
+@BOTH
+def test_a_warning_nobody_may_answer_stops_the_write_and_says_where(behind: Behind) -> None:
+    answer = behind.door.act("movement", None, "post", movement("FUTURE") | {"posting_date": FUTURE})
+    problem = refused(answer, 504, "outcome-unknown")
+    assert "have effective dates in the future" in problem["erp_message"]
+    assert shipments(behind.server, "FUTURE") == ["assigned"]
+
+
+@BOTH
+def test_a_warning_is_answered_with_yes_where_the_step_says_so(
+    name: str, behind: Behind, tryton_site: Site, tmp_path: Path
+) -> None:
+    with tryton_gateway(tmp_path, tryton_site, name, acknowledge="dates in the future") as gateway:
+        door = Door(gateway.client(), "P100")
+        made = good(door.act("movement", None, "post", movement("FORESEEN") | {"posting_date": FUTURE}), 201)
+    assert made["status"] == "posted"
+    assert shipments(behind.server, "FORESEEN") == ["done"]
+
+
+@dataclass(slots=True)
+class Proxied:
+    """A gateway whose way to one Tryton leads through a proxy, with a new connection for every call."""
+
+    proxy: FaultProxy
+    client: httpx.AsyncClient
+
+    async def ordered(self, reference: str) -> httpx.Response:
+        return await self.client.post("/api/v2/plants/P100/production-orders", json=order(reference))
+
+    async def changed(self, key: str, etag: str, patch: Json) -> httpx.Response:
+        headers = {"If-Match": etag, "Content-Type": MERGE_PATCH}
+        return await self.client.patch(f"/api/v2/plants/P100/production-orders/{key}", json=patch, headers=headers)
+
+
+def through(proxy: FaultProxy, legacy: TrytonServer, cloud: TrytonServer, name: str) -> Site:
+    """The site with the proxy before one of its ERPs."""
+    old, new = ("", proxy.base_url) if name == "tryton-new" else (proxy.base_url, "")
+    return Site(tryton_rpc(legacy, old), tryton_rest(cloud, new), {"P100": None, "P200": None})
+
+
+@pytest.fixture
+async def proxied(
+    name: str, behind: Behind, tryton_legacy: TrytonServer, tryton_cloud: TrytonServer, tmp_path: Path
+) -> AsyncIterator[Proxied]:
+    async with FaultProxy("127.0.0.1", behind.server.port) as proxy:
+        site = through(proxy, tryton_legacy, tryton_cloud, name)
+        with tryton_gateway(tmp_path, site, name) as gateway:
+            headers = {"X-API-Key": gateway.deployment.keys["admin"]}
+            async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=60) as client:
+                yield Proxied(proxy, client)
+
+
+def ordered(server: TrytonServer, reference: str) -> int:
+    return len(server.truth("select id from production where reference = %s", reference))
+
+
+@BOTH
+async def test_a_create_whose_answer_is_lost_is_in_doubt_and_stands_once(proxied: Proxied, behind: Behind) -> None:
+    # The first one logs in and looks the ids up; the next one is a single call.
+    assert (await proxied.ordered("ANSWERED")).status_code == 201
+    seen = proxied.proxy.connections_seen
+    proxied.proxy.rules = [LoseResponse()]
+    answer = await proxied.ordered("ANSWER-LOST")
+    assert refused(answer, 504, "outcome-unknown")["in_doubt"] is True
+    assert proxied.proxy.connections_seen == seen + 1
+    assert b"200 OK" in proxied.proxy.lost_bytes
+    assert ordered(behind.server, "ANSWER-LOST") == 1
+
+
+@pytest.mark.parametrize("name", ["tryton-old"])
+async def test_a_change_between_the_gateways_read_and_its_write_is_found_by_trytons_own_lock(
+    proxied: Proxied, behind: Behind
+) -> None:
+    made = await proxied.ordered("RACE")
+    key, etag = made.json()["id"], made.headers["etag"]
+
+    proxied.proxy.rules = [DelayResponse(1.5), Pass()]
+    writing = asyncio.create_task(proxied.changed(key, etag, {"quantity": {"value": "12.000"}}))
+    await asyncio.sleep(0.7)
+    await asyncio.to_thread(_renamed, behind.server, int(key))
+    problem = refused(await writing, 412, "stale-etag")
+    assert problem["erp_code"] == "ConcurrencyException"
+    (row,) = behind.server.truth("select quantity, reference from production where id = %s::int", key)
+    assert (row["quantity"], row["reference"]) == (10, "SOMEBODY ELSE")
+
+
+def _renamed(server: TrytonServer, key: int) -> None:
+    with server.rpc() as rpc:
+        rpc("model.production.write", [key], {"reference": "SOMEBODY ELSE"})
