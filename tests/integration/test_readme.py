@@ -35,7 +35,11 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     script = "\n".join(re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S))
     script = script.replace("changeover sandbox", f"changeover sandbox --port {data} --admin-port {admin}")
     script = script.replace("localhost:8080", f"localhost:{data}").replace("localhost:8081", f"localhost:{admin}")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("CHANGEOVER_", "VIRTUAL_ENV"))}
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("CHANGEOVER_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "ARGS"))
+    }
     ran = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=checkout,
