@@ -16,6 +16,7 @@ from gateway.control.content import load, read_folder
 from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract
 from gateway.core.deployment import ClientsFile, Erp, PlantsFile, WavesFile
+from gateway.core.manifests import Manifest
 from gateway.core.phases import PHASES
 from gateway.dialects import check
 from gateway.dialects.grammar import DialectFile, ObjectFile, OverlayFile, UnitFile
@@ -33,6 +34,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "erp": Erp,
     "plants": PlantsFile,
     "waves": WavesFile,
+    "manifest": Manifest,
     "clients": ClientsFile,
     "dialect": DialectFile,
     "object": ObjectFile,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -23,7 +26,7 @@ from gateway.edge.authenticator import Authenticator
 from gateway.edge.jwks import FileKeys, KeySource, UrlKeys
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Issuer, TokenVerifier
-from gateway.errors import ContentError
+from gateway.errors import Broken, ContentError
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline.exchange import Clock, ErpPath, InForce, erp_path
@@ -33,14 +36,25 @@ from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.opa_server import OpaServer, OpaServerEngine
 from gateway.policy.port import PolicyEngine
 from gateway.policy.service import Policy
+from gateway.reads.authoritative import ErpSide
 from gateway.settings import Settings
+from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store, StoreUnusable
+from gateway.store.journal import Claimed, Journal
 from gateway.store.schema import migrate
 from gateway.store.waves import Running, files_of, revision, running
+from gateway.writes.delivery import Place, Timing
+from gateway.writes.engine import EngineLimits, Writes
 
 _HERE = Path(__file__).parent
 _CALLERS_KEPT = 10_000
+_CONTENTS_KEPT = 4
 CLOCK = Clock(time.time, time.monotonic, lambda: os.urandom(16).hex())
+
+
+def operation_id() -> str:
+    """A new operation's id: 12 hexadecimal digits of milliseconds and 20 of chance, so that ids rise with time."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 def shipped() -> Path:
@@ -93,6 +107,8 @@ class Gateway:
         self._connectors: dict[str, tuple[Erp, str, GuardedConnector]] = {}
         self._decisions = DecisionCache()
         self._follower: asyncio.Task[None] | None = None
+        self._writes: Writes | None = None
+        self._contents: OrderedDict[str, Content] = OrderedDict()
 
     @property
     def in_force(self) -> InForce:
@@ -121,7 +137,9 @@ class Gateway:
             now = await running(self.store)
         if now is None:
             raise StoreUnusable("the store gave nothing back after the first apply")
+        self._writes = self._engine()
         await self._swap(now)
+        await self._writes.start()
         self._follower = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -129,6 +147,8 @@ class Gateway:
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.gather(self._follower, return_exceptions=True)
+        if self._writes is not None:
+            await self._writes.stop(self.settings.drain_s)
         for _, _, connector in self._connectors.values():
             await connector.close()
         if self._in_force is not None:
@@ -154,6 +174,16 @@ class Gateway:
             except Exception as err:  # any trouble of the store is a reason to report, not to stop
                 self.trouble["store"] = f"{type(err).__name__}: {err}"
                 log.error("store.unreachable", reason=str(err))
+
+    async def refreshed(self) -> InForce:
+        """What the store says now, at once and not at the next look."""
+        now = await running(self.store)
+        if now is not None and (now.table.revision, now.content) != (
+            self.in_force.table.revision,
+            self.in_force.content.revision,
+        ):
+            await self._swap(now)
+        return self.in_force
 
     async def _swap(self, now: Running) -> None:
         """Build what `now` says and put it in force with one assignment."""
@@ -190,7 +220,52 @@ class Gateway:
             erps=erps,
             rates=RateCounters({n: RateClass(r.per_s, r.burst) for n, r in content.clients.rate_classes.items()}),
             public_url=self.settings.public_url.rstrip("/"),
+            writes=self._writes,
         )
+
+    def _engine(self) -> Writes:
+        """The write engine of this process, under a name that no other start of it ever had."""
+        database = self.store.journal_database()
+        loop = asyncio.get_running_loop()
+        timing = Timing(
+            call_s=self.settings.write_call_s,
+            wall_us=lambda: time.time_ns() // 1000,
+            steady_s=loop.time,
+            boot_s=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+            chance=random.random,
+        )
+        return Writes(
+            Journal(database, writers=1 if self.store.is_sqlite else 3),
+            Crosswalk(database),
+            _Places(self),
+            timing,
+            f"{socket.gethostname()[:40]}-{CLOCK.new_id()[:12]}",
+            operation_id,
+            lambda: tuple(self._connectors),
+            EngineLimits(lease_s=self.settings.lease_s),
+            alone=self.store.is_sqlite,
+        )
+
+    async def content_of(self, revision_: str) -> Content:
+        """The content that an intent was accepted with. Raises: Broken: it is in no archive."""
+        made = self._in_force
+        if made is not None and made.content.revision == revision_:
+            return made.content
+        if revision_ not in self._contents:
+            blob = await files_of(self.store, revision_)
+            if blob is None:
+                raise Broken(f"The archive has no content {revision_}.")
+            self._contents[revision_] = await asyncio.to_thread(load, unpack(blob))
+            while len(self._contents) > _CONTENTS_KEPT:
+                self._contents.popitem(last=False)
+        return self._contents[revision_]
+
+    def path_to(self, content: Content, erp: str) -> ErpPath:
+        """The way to an ERP as a content declares it."""
+        made = self._in_force
+        if made is not None and made.content is content:
+            return made.erps[erp]
+        return self._erp(content, content.erps[erp])
 
     def _erp(self, content: Content, erp: Erp) -> ErpPath:
         """The path to an ERP; its pool and session live on while its declaration stays the same."""
@@ -273,4 +348,21 @@ class Gateway:
 
 
 def _with_table(old: InForce, table: WaveTable) -> InForce:
-    return InForce(old.content, table, old.policy, old.authenticator, old.erps, old.rates, old.public_url)
+    return replace(old, table=table)
+
+
+class _Places:
+    """Finds where a leg goes, in the content its intent was accepted with."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def of(self, leg: Claimed) -> Place:
+        intent = leg.intent
+        content = await self._gateway.content_of(intent.content)
+        path = self._gateway.path_to(content, leg.erp)
+        found = path.of(intent.object, intent.plant)
+        if found is None:
+            raise Broken(f"{leg.erp} has no {intent.object}.")
+        side = ErpSide(leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term)
+        return Place(side, content.manifest(leg.erp))

@@ -5,9 +5,11 @@ GatewayError
 │   ├── Malformed  TooLarge  UriTooLong  HeadersTooLarge  UnsupportedMedia  MethodNotAllowed  ExpectationFailed
 │   ├── NotAuthenticated  Denied
 │   ├── UnroutedPlant  UnknownVersion  UnknownResource  NoSuchDocument  VersionGone
-│   ├── Invalid  MixedCells  ErpRefused
+│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  LaneParked
+│   ├── IdempotencyMissing  IdempotencyMismatch  IdempotencyInFlight
 │   └── Conflict  StaleEtag  EtagRequired
 ├── Unavailable        waiting helps: PolicyUnavailable  KeysUnavailable  ErpDown  ErpTimeout  ErpBusy  Overloaded  NotYet  Draining
+│                   JournalUnavailable  RouteMoved
 ├── Doubtful           a write whose outcome nobody knows: OutcomeUnknown
 └── Broken             our fault, or a peer that breaks its own protocol: DialectBroken  ErpAnswerBroken
 
@@ -160,6 +162,36 @@ class EtagRequired(Refused):
     code = "etag-required"
 
 
+class IdempotencyMissing(Refused):
+    """The contract wants an Idempotency-Key with this request."""
+
+    code = "idempotency-key-missing"
+
+
+class IdempotencyMismatch(Refused):
+    """The Idempotency-Key was used for another request."""
+
+    code = "idempotency-key-reused"
+
+
+class IdempotencyInFlight(Refused):
+    """The first request with this Idempotency-Key is still being answered."""
+
+    code = "idempotency-in-flight"
+
+
+class NoSuchOperation(Refused):
+    """There is no such operation, or it is another caller's."""
+
+    code = "no-such-operation"
+
+
+class LaneParked(Refused):
+    """An earlier write to this document waits for a person's decision."""
+
+    code = "lane-parked"
+
+
 class Unavailable(GatewayError):
     """Not now. `retry_after_s` says when to come back, where that is known."""
 
@@ -208,6 +240,18 @@ class NotYet(Unavailable):
     code = "phase-not-yet"
 
 
+class JournalUnavailable(Unavailable):
+    """The journal cannot commit, so nothing is sent. Reads go on."""
+
+    code = "journal-unavailable"
+
+
+class RouteMoved(Unavailable):
+    """The cell changed its phase while the write came in; nothing was sent."""
+
+    code = "route-moved"
+
+
 class Draining(Unavailable):
     """This instance is shutting down."""
 
@@ -242,6 +286,16 @@ class ErpAnswerBroken(Broken):
     """The ERP's answer to a read cannot be understood."""
 
     code = "erp-answer-broken"
+
+
+def _tree(kind: type[GatewayError]) -> dict[str, type[GatewayError]]:
+    found = {kind.code: kind}
+    for below in kind.__subclasses__():
+        found |= _tree(below)
+    return found
+
+
+BY_CODE = _tree(GatewayError)
 
 
 @dataclass(frozen=True, slots=True)

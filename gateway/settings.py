@@ -32,6 +32,12 @@ class Settings(BaseSettings):
         0.5, gt=0, le=60, description="seconds between looks at the store for another table or content"
     )
     drain_s: float = Field(25.0, ge=0, le=600, description="seconds that running requests get after SIGTERM")
+    write_call_s: float = Field(
+        20.0, gt=0, le=300, description="seconds that one call of a write may take, whatever its caller waits"
+    )
+    lease_s: float = Field(
+        6.0, ge=1, le=120, description="seconds after which a silent gateway's work is taken over (PostgreSQL)"
+    )
     policy_engine: Literal["embedded", "opa"] = Field(
         "embedded", description="regorus in the process, or an OPA server"
     )

@@ -18,6 +18,7 @@ from gateway.cli.output import Exit, Format, Output, print_json, show, told
 from gateway.cli.serve import settings
 from gateway.connectors.factory import PROTOCOLS
 from gateway.control.content import Content, load, read_folder, unpack
+from gateway.core.phases import PHASES
 from gateway.core.waves import WaveTable
 from gateway.dialects.filters import Unfilterable
 from gateway.edge.headers import Headers
@@ -25,7 +26,7 @@ from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Caller
 from gateway.errors import GatewayError, Malformed, NotAuthenticated
 from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path
-from gateway.pipeline.execute import erp_side
+from gateway.pipeline.execute import erp_side, execute
 from gateway.pipeline.stages import STAGES
 from gateway.policy.cache import DecisionCache
 from gateway.policy.embedded import EmbeddedEngine
@@ -36,9 +37,9 @@ from gateway.reads.authoritative import key_of, query_of
 from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.store.waves import files_of, running
-from gateway.writes.direct import first_step
+from gateway.writes.carry import first_step
 
-_UNTIL_ERP = STAGES[:5]
+_UNTIL_ERP = STAGES[: STAGES.index(execute)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,13 @@ def _said(stage: str, x: Exchange) -> dict[str, str]:
                 "decides": "allows",
                 "why": f"bundle {decision.revision[:12]}; reasons {', '.join(decision.reasons) or 'none'}; obligations {asked}",
             }
+        case "recall" if operation:
+            keyed = "no Idempotency-Key: a repeated request is a new one" if operation.writes else "a read"
+            return {"decides": "goes on", "why": keyed}
         case "steer" if cell and x.erp:
+            sides = [f"{side}: {cell.erp(side)}" for side in PHASES[cell.phase].writes]
             return {
-                "decides": f"{x.side}: {x.erp.name}",
+                "decides": ", then ".join(sides) if operation and operation.writes else f"{x.side}: {x.erp.name}",
                 "why": f"phase {cell.phase}, epoch {cell.epoch}, table revision {x.in_force.table.revision}",
             }
     return {"decides": "", "why": ""}

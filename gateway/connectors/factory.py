@@ -41,11 +41,14 @@ def address(url: str) -> str:
     return secret(url) if url.startswith("env:") else url
 
 
-def make_connector(erp: Erp, protocol: str) -> GuardedConnector:
-    """The connector of an ERP. Raises: SecretMissing, KeyError: no such protocol."""
+def make_connector(erp: Erp, protocol: str, transport: Transport | None = None) -> GuardedConnector:
+    """The connector of an ERP.
+
+    Takes: `transport`, in place of a socket to its base URL. Raises: SecretMissing, KeyError: no such protocol.
+    """
     limits = Limits(**erp.limits.model_dump())
     gauge = Gauge()
-    transport = HttpTransport(address(erp.base_url), limits, gauge)
+    transport = transport or HttpTransport(address(erp.base_url), limits, gauge)
     return GuardedConnector(erp.erp, PROTOCOLS[protocol](), transport, _session(erp), limits, gauge)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent, Session, TooSlow, Transport
@@ -74,7 +75,10 @@ class GuardedConnector:
         return await self._step(shape, call, deadline_s)
 
     async def _step(self, shape: Shape, call: StepCall, deadline_s: float) -> Answer:
-        reply = await self._exchange(self._codec.step(shape, call), deadline_s)
+        http = self._codec.step(shape, call)
+        if call.headers:
+            http = replace(http, headers={**http.headers, **call.headers})
+        reply = await self._exchange(http, deadline_s)
         try:
             return self._codec.answer(shape, reply)
         except AnswerBroken as err:

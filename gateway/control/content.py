@@ -16,6 +16,7 @@ from typing import TypeVar
 from gateway.control.content_checks import cross_checked
 from gateway.core.contracts import Contract
 from gateway.core.deployment import ClientsFile, Erp, PlantsFile, WavesFile
+from gateway.core.manifests import EMPTY, Manifest
 from gateway.core.marked import Marked, parse, validated
 from gateway.core.waves import Cell
 from gateway.dialects.library import Dialect, load_dialects
@@ -35,6 +36,7 @@ class Content:
     revision: str
     contracts: Mapping[str, Contract]
     erps: Mapping[str, Erp]
+    manifests: Mapping[str, Manifest]
     plants: PlantsFile
     waves: WavesFile
     clients: ClientsFile
@@ -44,6 +46,11 @@ class Content:
     @property
     def cells(self) -> tuple[Cell, ...]:
         return tuple(cell for rule in self.waves.cells for cell in rule.cells())
+
+    def manifest(self, erp: str) -> Manifest:
+        """What an ERP can do; nothing where nobody said."""
+        name = self.erps[erp].manifest
+        return self.manifests[name] if name is not None else EMPTY
 
 
 def read_folder(folder: Path) -> dict[str, str]:
@@ -105,6 +112,7 @@ def load(files: Mapping[str, str]) -> Content:
     clients = routes.one("routes/clients.yaml", ClientsFile)
     contracts = routes.many("routes/contracts/", Contract, lambda c: c.version)
     erps = routes.many("routes/erps/", Erp, lambda e: e.erp)
+    manifests = routes.many("routes/manifests/", Manifest, lambda m: m.manifest)
     regions = {code: plant.region for code, plant in plants.plants.items()} if plants else {}
     dialects = _dialects(files, regions, mistakes)
     report = check_files(_below(files, "policies/"))
@@ -114,7 +122,7 @@ def load(files: Mapping[str, str]) -> Content:
     ]
     if mistakes or not (plants and waves and clients and report.bundle):
         raise ContentError(mistakes)
-    content = Content(revision_of(files), contracts, erps, plants, waves, clients, dialects, report.bundle)
+    content = Content(revision_of(files), contracts, erps, manifests, plants, waves, clients, dialects, report.bundle)
     if found := cross_checked(content, routes.marked):
         raise ContentError(found)
     return content

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract, Resource
+from gateway.core.manifests import Manifest
 from gateway.core.marked import Marked
 from gateway.core.waves import ENTERPRISE
 from gateway.dialects.library import Dialect
@@ -27,10 +28,33 @@ def cross_checked(content: Content, marked: Mapping[str, Marked]) -> list[Mistak
             found.append(file.mistake(("dialect",), f"no ERP dialect {erp.dialect!r}"))
         elif not dialect.file.protocol:
             found.append(file.mistake(("dialect",), f"the dialect {erp.dialect!r} names no protocol"))
+        if erp.manifest is not None and erp.manifest not in content.manifests:
+            found.append(file.mistake(("manifest",), f"no manifest {erp.manifest!r}"))
+    for name, manifest in content.manifests.items():
+        found += _manifest(manifest, _file_of(marked, "manifest", name))
     for version, contract in content.contracts.items():
         found += _contract(content, contract, _file_of(marked, "version", version))
     found += _clients(content, marked["routes/clients.yaml"])
     return found
+
+
+def _manifest(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
+    for object_, verbs in manifest.objects.items():
+        spec = OBJECTS.get(object_)
+        if spec is None:
+            yield file.mistake(("objects", object_), f"no object {object_!r}")
+            continue
+        fields = {field.name for field in spec.fields}
+        for verb, rule in verbs.items():
+            for name in (*rule.evidence, *filter(None, [rule.external_number])):
+                if name not in fields:
+                    yield file.mistake(("objects", object_, verb), f"{object_} has no field {name!r}")
+            for name in rule.derives:
+                if name not in OBJECTS:
+                    yield file.mistake(("objects", object_, verb, "derives"), f"no object {name!r}")
+    for name in manifest.same_numbers:
+        if name not in OBJECTS:
+            yield file.mistake(("same_numbers",), f"no object {name!r}")
 
 
 def _file_of(marked: Mapping[str, Marked], key: str, value: str) -> Marked:

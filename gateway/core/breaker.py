@@ -33,6 +33,8 @@ def may_call(breaker: Breaker, now_s: float) -> tuple[Breaker, bool]:
 
 def succeeded(breaker: Breaker) -> Breaker:
     """The ERP answered; a refusal is an answer too."""
+    if breaker.state == "closed" and not breaker.failures:
+        return breaker  # nearly always
     return replace(breaker, state="closed", failures=0)
 
 

@@ -43,6 +43,7 @@ class Resource(_Strict):
     order: list[str] = Field([], description="fields of the version that a list may be ordered by")
     changeable: list[str] = Field([], description="canonical fields a merge-patch may change")
     if_match: Literal["required", "optional"] = "required"
+    idempotency_key: Literal["required", "optional"] = Field("optional", description="whether writes must carry one")
 
 
 class ContractLimits(_Strict):

@@ -76,6 +76,7 @@ class Erp(_Strict):
     erp: Name
     title: str
     dialect: str
+    manifest: Name | None = Field(None, description="what it can really do: a file of routes/manifests")
     base_url: Url
     auth: Auth
     csrf: CsrfRule | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -39,6 +40,31 @@ class Not:
 
 Filter = Compare | And | Or | Not
 EVERYTHING = And(())
+
+
+def compared(where: Filter) -> Iterator[Compare]:
+    """Every comparison in a filter."""
+    match where:
+        case Compare():
+            yield where
+        case Not(part):
+            yield from compared(part)
+        case And(parts) | Or(parts):
+            for each in parts:
+                yield from compared(each)
+
+
+def with_values(where: Filter, value: Callable[[Compare], Any]) -> Filter:
+    """The same filter with other values compared to."""
+    match where:
+        case Compare():
+            return replace(where, value=value(where))
+        case Not(part):
+            return Not(with_values(part, value))
+        case And(parts):
+            return And(tuple(with_values(part, value) for part in parts))
+        case Or(parts):
+            return Or(tuple(with_values(part, value) for part in parts))
 
 
 def both(*parts: Filter | None) -> Filter:

@@ -30,13 +30,12 @@ PHASES = MappingProxyType(
         for phase in (
             Phase("legacy", "legacy", ("legacy",), carries_traffic=True),
             Phase("shadow", "legacy", ("legacy",), shadow_reads=True),
-            Phase("dual_legacy", "legacy", ("legacy", "cloud"), shadow_reads=True),
-            Phase("dual_cloud", "cloud", ("cloud", "legacy"), shadow_reads=True),
-            Phase("standby", "cloud", ("cloud", "legacy")),
+            Phase("dual_legacy", "legacy", ("legacy", "cloud"), shadow_reads=True, carries_traffic=True),
+            Phase("dual_cloud", "cloud", ("cloud", "legacy"), shadow_reads=True, carries_traffic=True),
+            Phase("standby", "cloud", ("cloud", "legacy"), carries_traffic=True),
             Phase("cloud", "cloud", ("cloud",), carries_traffic=True),
             Phase("freezing", None, ()),
             Phase("committing", None, ()),
-            Phase("suspended", None, ()),
         )
     }
 )

@@ -26,6 +26,8 @@ class Cell:
     wave: str | None = None
     epoch: int = 1
     term: int = 1
+    suspended: bool = False
+    """An overlay: the authoritative side goes on, what the other side is owed waits."""
 
     @property
     def id(self) -> CellId:

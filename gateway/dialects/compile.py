@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core.canonical import Document
+from gateway.dialects.codecs.codec import as_text
 from gateway.dialects.resolve import Entry, Level, Plan
 from gateway.dialects.running import ABSENT, Mismatch, explain, known, refuse, rows
 
@@ -22,7 +23,7 @@ class Translation:
     `encode` writes all mapped fields (what the system shows); `encode_write` leaves out what is read-only there and
     refuses what the system lacks; `encode_change` is the same without constants, for a document that holds only what
     changes; `decode` reads leniently (an ERP may show more); `decode_strict` refuses fields nobody mapped (a client may
-    not send more) and fields that are read-only.
+    not send more) and fields that are read-only. `encode_key` gives the native key; `decode_key` reads the canonical key alone.
     """
 
     plan: Plan
@@ -32,11 +33,13 @@ class Translation:
     decode: Callable[[Mapping[str, Any]], Document]
     decode_strict: Callable[[Mapping[str, Any]], Document]
     encode_key: Callable[[Document], dict[str, Any]]
+    decode_key: Callable[[Mapping[str, Any]], Document]
 
 
 def compile_plan(plan: Plan) -> Translation:
     """Compile all directions of a plan."""
     key = _key_level(plan)
+    named = Level(tuple(e for e in plan.level.entries if plan.spec.key in e.canonical))
     return Translation(
         plan,
         _Writer(plan, "encode").encode(plan.level, write=False),
@@ -45,6 +48,7 @@ def compile_plan(plan: Plan) -> Translation:
         _Writer(plan, "decode").decode(plan.level, strict=False),
         _Writer(plan, "decode_strict").decode(plan.level, strict=True),
         _Writer(plan, "encode_key").encode(key, write=False),
+        _Writer(plan, "decode_key").decode(named, strict=False),
     )
 
 
@@ -206,8 +210,11 @@ class _Writer:
         codec = entry.codec
         assert codec is not None  # noqa: S101  # the caller has looked
         empty = "v0 is None" if codec.blank is None else f"v0 is None or v0 == {self.name(codec.blank)}"
+        made = f"{self.name(codec.decode)}(v0)"
+        if codec.decode is as_text:  # half of all fields: text is looked at here, anything else is told by the codec
+            made = f"v0 if v0.__class__ is str else {made}"
         self.put(2, "if v0 is not ABSENT:", entry)
-        self.put(3, f"c[{entry.canonical[0]!r}] = None if {empty} else {self.name(codec.decode)}(v0)", entry)
+        self.put(3, f"c[{entry.canonical[0]!r}] = None if {empty} else {made}", entry)
 
     def _decode_split(self, entry: Entry) -> None:
         codec = entry.codec

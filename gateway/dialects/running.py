@@ -44,11 +44,11 @@ def known(document: Any, tree: Mapping[str, Any], shown: set[tuple[str, ...]], a
     if not isinstance(document, dict):
         raise Mismatch((), above, f"an object expected, {type(document).__name__} found")
     for name, value in document.items():
-        path = (*above, name)
         if name not in tree:
+            path = (*above, name)
             raise Mismatch((), path, "the field is read-only" if path in shown else "unknown field")
-        if tree[name] is not None and value is not None:
-            known(value, tree[name], shown, path)
+        if value is not None and tree[name] is not None:
+            known(value, tree[name], shown, (*above, name))
 
 
 def explain(error: Exception, owners: tuple[Entry | None, ...]) -> Mismatch:

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
 
 
-def _line(_: Any, __: str, event: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+def _line(_: Any, __: str, event: Any) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+class _Access:
+    """The line of an answered request: what `log.info("request", ...)` writes, at a third of its cost."""
+
+    def __init__(self) -> None:
+        self._out: BinaryIO | None = None
+        self._shown = True
+
+    def set_up(self, out: BinaryIO, level: int) -> None:
+        self._out, self._shown = out, level <= logging.INFO
+
+    def line(self, fields: dict[str, Any]) -> None:
+        """Write it at once. A log that cannot be written is no reason to fail a request."""
+        if self._out is None:
+            log.info("request", **fields)
+        elif self._shown:
+            at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            event = {**fields, "event": "request", "level": "info", "at": at}
+            with suppress(OSError, ValueError):
+                self._out.write(orjson.dumps(event, default=str, option=orjson.OPT_APPEND_NEWLINE))
+                self._out.flush()
 
 
 def set_up(level: str) -> None:
     """Configure logging of the whole process once."""
+    out, number = sys.stderr.buffer, logging.getLevelNamesMapping()[level.upper()]
+    access.set_up(out, number)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -23,8 +49,8 @@ def set_up(level: str) -> None:
             structlog.processors.dict_tracebacks,
             _line,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
@@ -33,3 +59,4 @@ def set_up(level: str) -> None:
 
 
 log = structlog.get_logger()
+access = _Access()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import generate_latest
 
 from gateway.connectors.port import Gauge as ErpGauge
+from gateway.observe.tallies import Durations, Tally
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,18 +21,19 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         labels = ("version", "object", "verb", "side", "status")
-        self._requests = Counter("changeover_requests", "Requests answered.", labels, registry=self.registry)
-        self._seconds = Histogram(
+        self._requests = Tally("changeover_requests", "Requests answered.", labels)
+        self._seconds = Durations(
             "changeover_request_seconds",
             "Time from the first byte to the last, ERP included.",
             ("version", "verb", "side"),
-            buckets=_SECONDS,
-            registry=self.registry,
+            _SECONDS,
         )
-        self._stages = Histogram(
-            "changeover_stage_seconds", "Time in one stage.", ("stage",), buckets=_SECONDS, registry=self.registry
-        )
-        self.in_flight = Gauge("changeover_in_flight", "Requests being answered.", registry=self.registry)
+        self._stages = Durations("changeover_stage_seconds", "Time in one stage.", ("stage",), _SECONDS)
+        for each in (self._requests, self._seconds, self._stages):
+            self.registry.register(each)
+        self.in_flight = 0
+        in_flight = Gauge("changeover_in_flight", "Requests being answered.", registry=self.registry)
+        in_flight.set_function(lambda: self.in_flight)
         self.cells = Gauge("changeover_cells", "Cells by phase.", ("phase",), registry=self.registry)
         self.table_revision = Gauge("changeover_table_revision", "Revision of the wave table.", registry=self.registry)
         self._erp_in_flight = Gauge(
@@ -53,18 +54,15 @@ class Metrics:
         self.policy_misses = Gauge(
             "changeover_policy_cache_misses", "Decisions the engine made.", registry=self.registry
         )
-        self._request_of = lru_cache(maxsize=4096)(self._requests.labels)
-        self._second_of = lru_cache(maxsize=1024)(self._seconds.labels)
-        self._stage_of = lru_cache(maxsize=64)(self._stages.labels)
 
     def request(self, labels: tuple[str, str, str, str], status: int, seconds: float) -> None:
         """Count one answered request. Takes: (version, object, verb, side), each from a closed list."""
         version, object_, verb, side = labels
-        self._request_of(version, object_, verb, side, str(status)).inc()
-        self._second_of(version, verb, side).observe(seconds)
+        self._requests.add((version, object_, verb, side, str(status)))
+        self._seconds.observe((version, verb, side), seconds)
 
     def stage(self, name: str, seconds: float) -> None:
-        self._stage_of(name).observe(seconds)
+        self._stages.observe((name,), seconds)
 
     def erps(self, gauges: Mapping[str, ErpGauge]) -> None:
         """Copy what the connectors count."""

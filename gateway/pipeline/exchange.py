@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass
 from typing import Any, Protocol
 
 from gateway.connectors.port import Connector
@@ -25,8 +25,11 @@ from gateway.policy.decision import Decision
 from gateway.policy.service import Policy
 from gateway.protocols.port import Shape
 from gateway.protocols.shape import shape_of
+from gateway.store.journal import OperationView
+from gateway.writes.engine import Writes
 
 Receive = Callable[[], Any]
+_NO_HEADERS = Headers({})
 
 
 class Authenticator(Protocol):
@@ -76,6 +79,7 @@ class InForce:
     erps: Mapping[str, ErpPath]
     rates: Rates
     public_url: str = ""
+    writes: Writes | None = None
 
     def contract(self, version: str) -> Contract | None:
         return self.content.contracts.get(version)
@@ -130,6 +134,10 @@ class Result:
     cursor: str | None = None
     etag: ETag | None = None
     key: str | None = None
+    operation: str | None = None
+    """A write's id in the journal."""
+    pending: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,10 @@ class Response:
 
 @dataclass(frozen=True)  # without slots: `filled` copies one dictionary, where `replace` walks thirty slots
 class Exchange:
-    """One request on its way. Fields are filled by the stage that is named beside them."""
+    """One request on its way. Fields are filled by the stage that is named beside them.
+
+    A field that nobody has filled yet is not held at all: its default is the class's.
+    """
 
     # the surface
     method: str
@@ -156,7 +167,7 @@ class Exchange:
     limits: EdgeLimits
     request_id: str = ""
     # admit
-    headers: Headers = field(default_factory=lambda: Headers({}))
+    headers: Headers = _NO_HEADERS
     target: Target | None = None
     body: bytes = b""
     deadline_s: float = 0.0
@@ -171,6 +182,9 @@ class Exchange:
     client: Translation | None = None
     fields: frozenset[str] | None = None
     if_match: ETag | None = None
+    watched: OperationView | None = None
+    # recall
+    idempotency_key: str | None = None
     # authorize
     decision: Decision | None = None
     # steer
@@ -186,14 +200,26 @@ class Exchange:
 
 
 _NAMES = frozenset(Exchange.__dataclass_fields__)
+_NEEDED = frozenset(name for name, each in Exchange.__dataclass_fields__.items() if each.default is MISSING)
+
+
+def begun(**first: Any) -> Exchange:
+    """A new exchange: `Exchange()`, at a fifth of its cost."""
+    if not first.keys() >= _NEEDED:
+        raise TypeError(f"an exchange needs {', '.join(_NEEDED - first.keys())}")
+    return _holding(first, first)
 
 
 def filled(x: Exchange, **known: Any) -> Exchange:
     """The exchange with more of its fields known: `dataclasses.replace`, at a tenth of its cost."""
-    if not known.keys() <= _NAMES:
-        raise TypeError(f"an exchange has no {', '.join(known.keys() - _NAMES)}")
+    return _holding({**vars(x), **known}, known)
+
+
+def _holding(fields: dict[str, Any], new: dict[str, Any]) -> Exchange:
+    if not new.keys() <= _NAMES:
+        raise TypeError(f"an exchange has no {', '.join(new.keys() - _NAMES)}")
     made = object.__new__(Exchange)
-    vars(made).update(vars(x), **known)
+    object.__setattr__(made, "__dict__", fields)
     return made
 
 

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from gateway.core.canonical import Document
 from gateway.core.contracts import Contract
+from gateway.core.crosswalk import REFERENCES
+from gateway.core.filters import Filter, compared, with_values
+from gateway.core.phases import PHASES
+from gateway.core.waves import Cell
 from gateway.dialects.filters import Unfilterable
 from gateway.errors import Denied, Invalid, Malformed
 from gateway.pipeline.authorize import authorize_lines
-from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, filled, required
+from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, filled, known_caller, required
 from gateway.pipeline.listing import read_cursor, write_cursor
 from gateway.pipeline.negotiate import client_path
 from gateway.reads.authoritative import ErpSide, find, search
-from gateway.writes.direct import Outcome, write
+from gateway.reads.numbers import for_client, key_for_erp
+from gateway.store.crosswalk import Crosswalk
+from gateway.writes.delivery import Place
+from gateway.writes.engine import Pending, Write, Writes, Written
 
 
 async def execute(x: Exchange) -> Exchange:
     """Carry out the operation. Raises: what the ERP's answer means, in the caller's terms."""
+    if x.watched is not None or x.result is not None:
+        return x
     operation: Operation = required(x.operation, "operation")
     side = erp_side(x)
     if operation.listing is not None:
         return filled(x, result=await _list(x, side, operation.listing))
     if not operation.writes:
-        found = await find(side, required(operation.key, "key"), x.deadline_s)
-        await authorize_lines(x, found.document)
-        return filled(x, result=Result(found.document, etag=found.etag, key=operation.key))
+        return filled(x, result=await _read(x, side, operation))
     await _bound_to_own(x, side, operation)
-    return filled(x, result=_written(await _write(x, side, operation)))
+    return filled(x, result=await _write(x, side, operation))
+
+
+async def _read(x: Exchange, side: ErpSide, operation: Operation) -> Result:
+    key: str = required(operation.key, "key")
+    numbers = _numbers(x)
+    own = await key_for_erp(numbers, side.name, operation.spec.name, key) if numbers else key
+    found = await find(side, own, x.deadline_s)
+    await authorize_lines(x, found.document)
+    document = found.document
+    if numbers:
+        (document,) = await for_client(numbers, side.name, operation.spec.name, [document])
+    return Result(document, etag=found.etag, key=key)
+
+
+def _numbers(x: Exchange) -> Crosswalk | None:
+    """The crosswalk, where numbers may differ: a cell that never moved has only ever shown its own."""
+    cell = required(x.cell, "cell")
+    if x.in_force.writes is None or (cell.epoch == 1 and len(PHASES[cell.phase].writes) == 1):
+        return None
+    return x.in_force.writes.crosswalk
 
 
 def erp_side(x: Exchange) -> ErpSide:
@@ -57,15 +85,30 @@ async def _bound_to_own(x: Exchange, side: ErpSide, operation: Operation) -> Non
 
 async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
     cell = required(x.cell, "cell")
+    numbers = _numbers(x)
+    where = listing.filter
+    if numbers:
+        where = await _own_numbers(numbers, side, where)
     place = read_cursor(listing.cursor, cell, side.side, listing) if listing.cursor else None
     try:
-        page = await search(side, listing.filter, listing.order, listing.limit, place, x.deadline_s)
+        page = await search(side, where, listing.order, listing.limit, place, x.deadline_s)
     except Unfilterable as err:
         field = client_path(required(x.client, "client dialect"), (err.field,))
         raise Malformed(f"The list cannot look at {field!r} this way: {err.reason}.", field=field) from err
     cursor = write_cursor(page.cursor, cell, side.side, listing) if page.cursor else None
     shown = [document for document in page.documents if await _may_see(x, document)]
+    if numbers:
+        shown = await for_client(numbers, side.name, side.translation.plan.spec.name, shown)
     return Result(documents=tuple(shown), cursor=cursor)
+
+
+async def _own_numbers(crosswalk: Crosswalk, side: ErpSide, where: Filter) -> Filter:
+    """A client's filter with the ERP's own numbers in it."""
+    object_ = side.translation.plan.spec.name
+    fields = {path[0]: of for path, of in REFERENCES[object_] if len(path) == 1}
+    asked = {(fields[c.field], str(c.value)) for c in compared(where) if c.field in fields}
+    names = await crosswalk.to_erp(side.name, asked)
+    return with_values(where, lambda c: names.get((fields.get(c.field, ""), str(c.value)), c.value))
 
 
 async def _may_see(x: Exchange, document: Document) -> bool:
@@ -76,26 +119,61 @@ async def _may_see(x: Exchange, document: Document) -> bool:
     return True
 
 
-async def _write(x: Exchange, side: ErpSide, operation: Operation) -> Outcome:
+async def _write(x: Exchange, side: ErpSide, operation: Operation) -> Result:
     contract: Contract = required(x.contract, "contract")
+    writes: Writes = required(x.in_force.writes, "write engine")
     try:
-        return await write(
-            side,
-            operation.verb,
-            operation.key,
-            operation.document,
-            x.if_match,
-            x.deadline_s,
-            permitted=partial(authorize_lines, x),
-        )
+        done = await writes.submit(_asked(x, side, operation))
     except Invalid as err:
         errors = [
-            {**e, "field": client_path(required(x.client, "client dialect"), tuple(e["path"]))}
+            {**e, "field": client_path(required(x.client, "client dialect"), tuple(e["path"]))} if "path" in e else e
             for e in err.extra["errors"]
         ]
         shown = [{"field": e["field"], "reason": e["reason"]} for e in errors]
         raise Invalid(err.detail, errors=shown, version=contract.version) from err
+    if isinstance(done, Pending):
+        return Result(operation=done.operation, pending=True, replayed=done.replayed)
+    return await _shown(x, side, operation, done)
 
 
-def _written(outcome: Outcome) -> Result:
-    return Result(outcome.document, etag=outcome.etag, key=outcome.key)
+def _asked(x: Exchange, side: ErpSide, operation: Operation) -> Write:
+    caller = known_caller(x)
+    return Write(
+        cell=required(x.cell, "cell"),
+        spec=operation.spec,
+        verb=operation.verb,
+        key=operation.key,
+        document=operation.document,
+        if_match=x.if_match,
+        places=tuple(_places(x, side, operation)),
+        client=caller.client_id,
+        subject=caller.subject,
+        content=x.in_force.content.revision,
+        version=required(x.contract, "contract").version,
+        deadline_s=x.deadline_s,
+        permitted=partial(authorize_lines, x),
+        idempotency_key=x.idempotency_key,
+    )
+
+
+def _places(x: Exchange, side: ErpSide, operation: Operation) -> Iterator[Place]:
+    """Where the write goes: the authoritative side first."""
+    cell: Cell = required(x.cell, "cell")
+    content = x.in_force.content
+    yield Place(side, content.manifest(side.name))
+    for other in PHASES[cell.phase].writes[1:]:
+        erp = x.in_force.erps[required(cell.erp(other), "ERP")]
+        found = erp.of(operation.spec.name, operation.plant)
+        if found is not None:
+            place = ErpSide(erp.name, erp.connector, found[0], found[1], cell.plant, other, cell.term)
+            yield Place(place, content.manifest(erp.name))
+
+
+async def _shown(x: Exchange, side: ErpSide, operation: Operation, done: Written) -> Result:
+    """What the write left behind, in the numbers that clients know."""
+    outcome, numbers = done.outcome, _numbers(x)
+    document, key = outcome.document, operation.key or outcome.key
+    if numbers and document is not None and not done.replayed:
+        (document,) = await for_client(numbers, side.name, operation.spec.name, [document])
+        key = operation.key or document.get(operation.spec.key) or key
+    return Result(document, etag=outcome.etag, key=key, operation=done.operation, replayed=done.replayed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.core import etags
@@ -17,6 +17,7 @@ from gateway.edge.paths import Target, document_key, key_and_action, plant_id
 from gateway.errors import EtagRequired, Invalid, Malformed, MethodNotAllowed, UnknownResource, UnsupportedMedia
 from gateway.pipeline.exchange import Exchange, Operation, filled, required
 from gateway.pipeline.listing import listing, selected
+from gateway.pipeline.recall import watch
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
@@ -38,23 +39,40 @@ async def negotiate(x: Exchange) -> Exchange:
 
     Raises: UnknownResource, MethodNotAllowed, UnsupportedMedia, Malformed, Invalid, EtagRequired.
     """
-    contract = required(x.contract, "contract")
-    place = locate(contract, required(x.target, "target"))
+    contract, target = required(x.contract, "contract"), required(x.target, "target")
+    if (id_ := operation_id(target)) is not None:
+        if x.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("An operation can only be read.", allow=["GET", "HEAD"])
+        return await watch(x, id_)
+    place = locate(contract, target)
     verb, action = _verb(x.method, place)
     object_ = action.object if action and action.object else place.resource.object
-    x = filled(x, resource_name=place.name, resource=place.resource, action=action)
-    client = _client(x, contract, object_, place.plant)
-    operation = Operation(place.plant, OBJECTS[object_], verb, place.key)
-    x = filled(x, client=client, operation=operation, fields=selected(x, client))
+    spec, client = OBJECTS[object_], _client(x, contract, object_, place.plant)
+    x = filled(
+        x,
+        resource_name=place.name,
+        resource=place.resource,
+        action=action,
+        client=client,
+        operation=Operation(place.plant, spec, verb, place.key),
+        fields=selected(x, client),
+    )
     if verb == "list":
-        return filled(x, operation=replace(operation, listing=listing(x, contract, place.resource, client)))
+        asked = listing(x, contract, place.resource, client)
+        return filled(x, operation=Operation(place.plant, spec, verb, place.key, listing=asked))
     _no_parameters(x)
     if verb == "read":
         return x
     document = _document(x, place, action)
     if_match = _if_match(x, place.resource, verb)
     key = None if action and action.binds else place.key
-    return filled(x, if_match=if_match, operation=replace(operation, document=document, key=key))
+    return filled(x, if_match=if_match, operation=Operation(place.plant, spec, verb, key, document))
+
+
+def operation_id(target: Target) -> str | None:
+    """The operation that a path names: `/api/<version>/operations/<id>`."""
+    rest = target.segments[2:]
+    return rest[1] if len(rest) == 2 and rest[0] == "operations" else None  # noqa: PLR2004  # operations/<id>
 
 
 def locate(contract: Contract, target: Target) -> Place:

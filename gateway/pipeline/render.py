@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from gateway.core.canonical import Document
+from gateway.core.canonical.stored import loaded
 from gateway.core.contracts import lifecycle_headers
-from gateway.core.waves import ENTERPRISE
+from gateway.core.intents import ENDED
+from gateway.core.waves import ENTERPRISE, Cell
 from gateway.dialects.compile import Translation
 from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import dumps
 from gateway.errors import DialectBroken
 from gateway.pipeline.exchange import Exchange, Operation, Response, Result, filled, required
+from gateway.store.journal import LegView, OperationView
 
-CREATED, OK, NO_CONTENT = 201, 200, 204
+CREATED, ACCEPTED, OK, NO_CONTENT = 201, 202, 200, 204
 
 
 async def render(x: Exchange) -> Exchange:
     """Write the response. Raises: DialectBroken: the version cannot say what the ERP answered."""
+    if x.watched is not None:
+        return filled(x, response=_response(x, OK, dumps(told(x.watched)), []))
     result: Result = required(x.result, "result")
+    if result.pending:
+        return filled(x, response=_pending(x, result))
     operation: Operation = required(x.operation, "operation")
     if result.documents is not None:
         rows = [_shown(x, document) for document in result.documents]
@@ -62,6 +70,7 @@ def _response(x: Exchange, status: int, body: bytes, more: list[tuple[str, str]]
 
 def _place(x: Exchange, result: Result) -> list[tuple[str, str]]:
     headers = [("etag", str(result.etag))] if result.etag else []
+    headers += _operation(result)
     operation: Operation = required(x.operation, "operation")
     if operation.writes and operation.key is None and result.key:
         headers.append(("location", _location(x, operation, result.key)))
@@ -85,11 +94,78 @@ def _next(x: Exchange, cursor: str | None) -> list[tuple[str, str]]:
     return [("link", f'<{x.raw_path.decode("ascii")}?{query}>; rel="next"')]
 
 
+def _pending(x: Exchange, result: Result) -> Response:
+    """202: the write is in the journal, and where to ask for it. Nobody may send it again."""
+    place = f"/api/{required(x.contract, 'contract').version}/operations/{result.operation}"
+    body = {"operation": result.operation, "state": "pending", "status": place}
+    return _response(x, ACCEPTED, dumps(body), [("location", place), *_operation(result)])
+
+
+def _operation(result: Result) -> list[tuple[str, str]]:
+    headers = [("x-op-id", result.operation)] if result.operation else []
+    return [*headers, ("idempotent-replayed", "true")] if result.replayed else headers
+
+
+def told(view: OperationView) -> dict[str, Any]:
+    """An operation as clients see it: both legs, their steps, and what is waited for."""
+    intent = view.intent
+    return {
+        "operation": intent.id,
+        "plant": intent.plant,
+        "object": intent.object,
+        "verb": intent.verb,
+        "state": _state(view),
+        "document": loaded(view.answer).get("key") if view.answer else intent.key,
+        "created_at": _moment(intent.created_us),
+        "legs": [_leg(leg) for leg in view.legs],
+    }
+
+
+def _state(view: OperationView) -> str:
+    """done once every side has it; what else, from the side that counts first."""
+    first = view.legs[0].state if view.legs else "done"
+    if first != "done":
+        return {"refused": "refused", "voided": "voided", "parked": "parked"}.get(first, "pending")
+    if any(leg.state == "parked" for leg in view.legs):
+        return "parked"
+    return "done" if all(leg.state in ENDED for leg in view.legs) else "replicating"
+
+
+_WAITS = {
+    "waiting": "an earlier write to the document, its parent, or the other side",
+    "ready": "its turn",
+    "sending": "the ERP's answer",
+    "settling": "the ERP's answer",
+    "in_doubt": "certainty about what the ERP did",
+    "parked": "a person's decision",
+}
+
+
+def _leg(leg: LegView) -> dict[str, Any]:
+    shown: dict[str, Any] = {"side": leg.side, "state": leg.state, "attempts": leg.attempts}
+    if leg.state in _WAITS:
+        shown["waits_for"] = _WAITS[leg.state]
+    if leg.state in ("ready", "in_doubt"):
+        shown["next_try_at"] = _moment(leg.next_at_us)
+    if leg.error is not None:
+        shown["error"] = leg.error
+    shown["steps"] = [{"number": s.number, "state": s.state, "sent_at": _moment(s.sent_us)} for s in leg.steps]
+    return shown
+
+
+def _moment(us: int) -> str:
+    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat(timespec="milliseconds")
+
+
+def _phase(cell: Cell) -> str:
+    return f"{cell.phase}; suspended" if cell.suspended else cell.phase
+
+
 def route_headers(x: Exchange) -> list[tuple[str, str]]:
     """What a client may know of how its answer was made."""
     headers = [("x-request-id", x.request_id), ("cache-control", "no-store")]
     if x.contract is not None:
         headers += lifecycle_headers(x.contract, x.in_force.public_url).items()
     if x.cell is not None:
-        headers.append(("x-route", f"{x.side or 'none'}; epoch={x.cell.epoch}; phase={x.cell.phase}"))
+        headers.append(("x-route", f"{x.side or 'none'}; epoch={x.cell.epoch}; phase={_phase(x.cell)}"))
     return headers

@@ -1,7 +1,4 @@
-"""The life of a request, top to bottom. Nothing runs that is not here.
-
-`recall` (an Idempotency-Key known from before) joins between authorize and steer when the journal arrives.
-"""
+"""The life of a request, top to bottom. Nothing runs that is not here."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from gateway.pipeline.authorize import authorize
 from gateway.pipeline.exchange import Exchange
 from gateway.pipeline.execute import execute
 from gateway.pipeline.negotiate import negotiate
+from gateway.pipeline.recall import recall
 from gateway.pipeline.render import render
 from gateway.pipeline.steer import steer
 
@@ -24,6 +22,7 @@ STAGES: tuple[Stage, ...] = (
     authenticate,  # who calls
     negotiate,  # version -> canonical operation
     authorize,  # Rego sees the canonical operation. No answer is a no
+    recall,  # Idempotency-Key known? answer from the journal, before any routing
     steer,  # pinned snapshot + cell -> side and ERP
     execute,  # the call to the ERP
     render,  # canonical -> version; masks, ETag, Deprecation, Sunset, Link
@@ -31,13 +30,14 @@ STAGES: tuple[Stage, ...] = (
 Times = list[tuple[str, float]]
 
 
-async def run(x: Exchange, times: Times) -> tuple[Exchange, Exception | None]:
+async def run(x: Exchange, times: Times, since: Stage = admit) -> tuple[Exchange, Exception | None]:
     """Run the stages until one raises.
 
+    Takes: `since`, the stage to begin with.
     Gives: the exchange as far as it came, and the error that stopped it; `times` collects seconds per stage.
     """
     began = perf_counter()
-    for stage in STAGES:
+    for stage in STAGES[STAGES.index(since) :]:
         try:
             x = await stage(x)
         except Exception as err:  # the surface renders every error, known or not

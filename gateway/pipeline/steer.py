@@ -14,6 +14,8 @@ async def steer(x: Exchange) -> Exchange:
 
     Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, ErpRefused: the ERP has no such object.
     """
+    if x.watched is not None or x.result is not None:
+        return x
     operation: Operation = required(x.operation, "operation")
     cell = cell_of(x.in_force.table, operation.plant, operation.spec.domain)
     phase = PHASES[cell.phase]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,7 @@ _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
 def loads(body: bytes) -> Any:
     """Read an ERP's JSON. Raises: AnswerBroken."""
     try:
-        return _DECODER.decode(body.decode("utf-8-sig"))
+        return _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
     except (ValueError, RecursionError) as err:
         raise AnswerBroken(f"the answer is no JSON: {err}") from err
 

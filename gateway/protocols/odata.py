@@ -24,6 +24,7 @@ from gateway.protocols.port import (
 
 Literal = Callable[[Any, str], str]
 UNQUOTED = "-._~"
+SHAPES_KEPT = 512  # eight objects at each plant that has its own, for every ERP
 
 
 def text_literal(value: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gateway.dialects.codecs import datetime_ms
 from gateway.protocols.json import dumps, loads
 from gateway.protocols.odata import (
+    SHAPES_KEPT,
     cursor,
     expand,
     given,
@@ -44,8 +46,8 @@ class ODataV2:
     """The codec. `native` of a shape: service (path of the service), set, key, and `navigation_key` names where they differ."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
-        options = {"$expand": ",".join(expand(shape)), "$format": "json"}
-        return HttpCall("GET", target(set_path(shape) + key_segment(key, literal), options), JSON, safe=True)
+        place = set_path(shape) + key_segment(key, literal) + _read_options(shape)
+        return HttpCall("GET", place, JSON, safe=True)
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
         options = {
@@ -92,6 +94,11 @@ class ODataV2:
         return metadata_call(shape)
 
 
+@lru_cache(maxsize=SHAPES_KEPT)
+def _read_options(shape: Shape) -> str:
+    return target("", {"$expand": ",".join(expand(shape)), "$format": "json"})
+
+
 def literal(value: Any, kind: str) -> str:
     """Print a value as a V2 literal of `kind`. Source: OData 2.0 URI conventions, section 5."""
     if kind == "date_ms" and value is not None:
@@ -124,10 +131,13 @@ def _d(reply: HttpReply) -> Any:
 
 def _bare(document: NativeDocument) -> NativeDocument:
     """Without the envelope: lists are lists, what was not expanded is absent."""
-    # Nearly all fields are plain: copy those at once and look only at the rest.
-    bare = {name: value for name, value in document.items() if value.__class__ is not dict}
+    # Nearly all fields are plain: copy them all at once and look only at the rest.
+    bare = dict(document)
     for name, value in document.items():
-        if value.__class__ is not dict or name == "__metadata" or "__deferred" in value:
+        if value.__class__ is not dict:
+            continue
+        if name == "__metadata" or "__deferred" in value:
+            del bare[name]
             continue
         rows = value.get("results")
         bare[name] = [_bare(row) for row in rows] if isinstance(rows, list) else _bare(value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from gateway.protocols.json import dumps, loads
 from gateway.protocols.odata import (
+    SHAPES_KEPT,
     cursor,
     given,
     key_in,
@@ -42,8 +44,8 @@ class ODataV4:
     """The codec. `native` of a shape: service (path of the service), set, key, `namespace` of bound actions, fixed `options`."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
-        options = {"$expand": _expand(shape), **shape.native.get("options", {})}
-        return HttpCall("GET", target(set_path(shape) + key_segment(key, literal), options), JSON, safe=True)
+        place = set_path(shape) + key_segment(key, literal) + _read_options(shape)
+        return HttpCall("GET", place, JSON, safe=True)
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
         options = {
@@ -85,6 +87,11 @@ class ODataV4:
 
     def metadata(self, shape: Shape) -> HttpCall | None:
         return metadata_call(shape)
+
+
+@lru_cache(maxsize=SHAPES_KEPT)
+def _read_options(shape: Shape) -> str:
+    return target("", {"$expand": _expand(shape), **shape.native.get("options", {})})
 
 
 def literal(value: Any, kind: str) -> str:

@@ -33,7 +33,7 @@ class HttpReply:
     set_cookies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # itself and no other: what a codec works out once is kept by shape
 class Shape:
     """What the dialect says about one native object: the protocol's own settings and the paths it reads.
 
@@ -77,6 +77,7 @@ class StepCall:
     """One step of a write. `kind` is create, change or call; `name` the operation that `call` names.
 
     `before` is the native document as it was read, empty for a new one: it holds what the key does not say, such as record ids.
+    `headers` carry the id under which the ERP knows the step again.
     """
 
     kind: str
@@ -88,6 +89,7 @@ class StepCall:
     etag: str | None = None
     acknowledge: tuple[str, ...] = ()
     before: NativeDocument = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.store.sql import Database, Postgres, ThreadedSqlite
+
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
 
@@ -46,6 +48,12 @@ class Store:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_immediate)
+
+    def journal_database(self) -> Database:
+        """A database for the journal, beside the engine that everything slower uses."""
+        if self.is_sqlite:
+            return ThreadedSqlite(str(self.url.database or ":memory:"))
+        return Postgres(self.url.set(drivername="postgresql").render_as_string(hide_password=False))
 
     def own(self) -> None:
         """Take sole ownership of a SQLite file. Raises: StoreUnusable: another gateway has it."""

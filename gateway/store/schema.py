@@ -22,15 +22,20 @@ def _config(folder: Path) -> Config:
     return config
 
 
+def upgrade_sync(connection: Connection, folder: Path) -> None:
+    """Bring a connection's schema to the newest revision."""
+    config = _config(folder)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
 async def migrate(store: Store, folder: Path) -> None:
     """Bring the schema to the newest revision; several gateways starting at once do it one after the other."""
 
     def upgrade(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config = _config(folder)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade_sync(connection, folder)
 
     try:
         async with store.transaction() as db:

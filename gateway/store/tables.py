@@ -40,6 +40,7 @@ class CellRow(SQLModel, table=True):
     wave: str | None = Field(default=None, max_length=32)
     epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
     term: int = Field(sa_column=Column(BigInteger, nullable=False))
+    suspended: bool = Field(default=False)
 
 
 class AuditRow(SQLModel, table=True):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, Protocol
 
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.paths import parse_target
-from gateway.errors import Draining, GatewayError
-from gateway.observe.logs import log
+from gateway.errors import Draining, GatewayError, RouteMoved
+from gateway.observe.logs import access, log
 from gateway.observe.metrics import Metrics
 from gateway.observe.trace import continued
 from gateway.pipeline.admit import request_id_of
-from gateway.pipeline.exchange import Clock, Exchange, InForce
+from gateway.pipeline.authorize import authorize
+from gateway.pipeline.exchange import Clock, Exchange, InForce, begun, filled
 from gateway.pipeline.negotiate import locate, methods
 from gateway.pipeline.render import route_headers
 from gateway.pipeline.stages import Times, run
@@ -24,6 +25,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 NO_CONTENT = 204
+_MOVES_FOLLOWED = 3
 
 
 class Serving(Protocol):
@@ -34,6 +36,8 @@ class Serving(Protocol):
 
     @property
     def draining(self) -> bool: ...
+
+    async def refreshed(self) -> InForce: ...
 
 
 class DataPlane:
@@ -47,18 +51,18 @@ class DataPlane:
         x = self._introduced(scope, receive)
         trace = continued(_only(scope["headers"], b"traceparent"), self._clock.new_id())
         times: Times = []
-        self._metrics.in_flight.inc()
+        self._metrics.in_flight += 1
         try:
             x, error = await self._answered(x, times)
             status = await self._send(x, error, [*_timed(times), ("traceparent", trace)], send)
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.in_flight -= 1
         self._account(x, error, status, perf_counter() - began, times, trace)
 
     def _introduced(self, scope: Scope, receive: Receive) -> Exchange:
         """The exchange before the first stage: whatever fails is told under the caller's request id and version."""
         in_force = self._serving.in_force
-        return Exchange(
+        return begun(
             method=scope["method"],
             raw_path=scope["raw_path"],
             query_string=scope["query_string"],
@@ -76,7 +80,17 @@ class DataPlane:
             return x, Draining("This instance is shutting down.", retry_after_s=1)
         if x.method == "OPTIONS":
             return x, None
-        return await run(x, times)
+        x, error = await run(x, times)
+        for _ in range(_MOVES_FOLLOWED):
+            if not isinstance(error, RouteMoved):
+                break
+            # Nothing was sent: the same request, asked again of the table as it is now.
+            in_force = await self._serving.refreshed()
+            x = filled(
+                x, in_force=in_force, cell=None, side=None, erp=None, translation=None, shape=None, decision=None
+            )
+            x, error = await run(x, times, since=authorize)
+        return x, error
 
     async def _send(self, x: Exchange, error: Exception | None, more: list[tuple[str, str]], send: Send) -> int:
         status, headers, body = self._response(x, error)
@@ -109,26 +123,25 @@ class DataPlane:
         self._metrics.request(labels, status, seconds)
         for name, spent in times:
             self._metrics.stage(name, spent)
-        code = getattr(error, "code", type(error).__name__) if error else None
-        line = log.error if error is not None and not isinstance(error, GatewayError) else log.info
-        more: Mapping[str, Any] = {"exc_info": error} if line is log.error else {}
-        line(
-            "request",
-            request_id=x.request_id,
-            traceparent=trace,
-            method=x.method,
-            path=x.raw_path.decode("ascii", "replace")[:500],
-            status=status,
-            code=code,
-            ms=round(seconds * 1000, 1),
-            client=x.caller.client_id if x.caller else None,
-            plant=x.cell.plant if x.cell else None,
-            side=labels[3],
-            erp=x.erp.name if x.erp else None,
-            epoch=x.cell.epoch if x.cell else None,
-            policy=x.decision.revision[:12] if x.decision else None,
-            **more,
-        )
+        told = {
+            "request_id": x.request_id,
+            "traceparent": trace,
+            "method": x.method,
+            "path": x.raw_path.decode("ascii", "replace")[:500],
+            "status": status,
+            "code": getattr(error, "code", type(error).__name__) if error else None,
+            "ms": round(seconds * 1000, 1),
+            "client": x.caller.client_id if x.caller else None,
+            "plant": x.cell.plant if x.cell else None,
+            "side": labels[3],
+            "erp": x.erp.name if x.erp else None,
+            "epoch": x.cell.epoch if x.cell else None,
+            "policy": x.decision.revision[:12] if x.decision else None,
+        }
+        if error is not None and not isinstance(error, GatewayError):
+            log.error("request", **told, exc_info=error)
+        else:
+            access.line(told)
 
 
 def _labels(x: Exchange) -> tuple[str, str, str, str]:
@@ -139,7 +152,7 @@ def _labels(x: Exchange) -> tuple[str, str, str, str]:
 
 
 def _timed(times: Times) -> list[tuple[str, str]]:
-    spent = ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in times)
+    spent = ", ".join([f"{name};dur={seconds * 1000:.3f}" for name, seconds in times])
     return [("server-timing", spent)] if spent else []
 
 

@@ -180,7 +180,7 @@ def test_new_content_is_served_without_a_restart(changing: RunningGateway) -> No
 def test_a_phase_this_release_does_not_carry_is_an_error_never_a_default(changing: RunningGateway) -> None:
     own, running = changing.deployment, changing
     plant = Plant(running.client("admin"), "1000")
-    own.edit("routes/waves.yaml", MOVE[0], MOVE[1].replace("phase: cloud", "phase: dual_legacy"))
+    own.edit("routes/waves.yaml", MOVE[0], MOVE[1].replace("phase: cloud", "phase: shadow"))
     done = own.cli("apply", "--unsafe-switch")
     assert done.exit_code == 0
     await_applied(running)
@@ -189,7 +189,7 @@ def test_a_phase_this_release_does_not_carry_is_an_error_never_a_default(changin
             assert (answer.status_code, answer.json()["code"], answer.json()["phase"]) == (
                 503,
                 "phase-not-yet",
-                "dual_legacy",
+                "shadow",
             )
     good(plant.at("3000").listed("production-orders"))
 

@@ -26,7 +26,7 @@ def test_explain_tells_what_each_stage_decides_and_no_erp_hears_of_it(gateway: R
     with made.erps.untouched():
         code, rows = explained(made, "GET", "/api/v2/plants/1000/production-orders/4711", "--client", "mes")
     assert code == 0
-    assert list(rows) == ["admit", "authenticate", "negotiate", "authorize", "steer", "execute"]
+    assert list(rows) == ["admit", "authenticate", "negotiate", "authorize", "recall", "steer", "execute"]
     assert rows["admit"]["decides"] == "version v2"
     assert rows["authenticate"]["decides"] == "client:mes"
     assert rows["negotiate"]["decides"] == "read production_order 4711"

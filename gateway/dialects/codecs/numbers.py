@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from gateway.dialects.codecs.codec import Codec, as_text, exactly
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _PLAIN_DIGITS = 6  # up to here str() of a Decimal has no exponent, and costs less than format()
+_NUMBERS_KEPT = 4096  # most quantities of most documents are 0
+_SHORT = 20
 _NUMBER = re.compile(r"\s*[+-]?\d{1,40}(?:\.\d{1,40})?\s*", re.ASCII)
 
 
@@ -27,6 +30,13 @@ def _exact_to(scale: int) -> Callable[[Decimal], Decimal]:
         return fixed if fixed else abs(fixed)
 
     return exact
+
+
+@lru_cache(maxsize=32)  # one for each scale, whatever the number of fields
+def _written_to(scale: int) -> Callable[[Decimal], str]:
+    """A function that writes a number with exactly `scale` digits after the point, up to `_PLAIN_DIGITS` of them."""
+    exact = _exact_to(scale)
+    return lru_cache(maxsize=_NUMBERS_KEPT, typed=True)(lambda value: str(exact(value)))
 
 
 def _fits(scale: int) -> Callable[[Decimal], bool]:
@@ -47,14 +57,26 @@ def number(value: Any) -> Decimal:
     raise ValueError(f"number expected, {kind.__name__} found")
 
 
+@lru_cache(maxsize=_NUMBERS_KEPT)
+def _short_number(value: str) -> Decimal:
+    return number(value)
+
+
+def _number_text(value: Any) -> Decimal:
+    """Read a number written as text; only short ones are remembered, whatever spaces a long one has."""
+    if type(value) is str and len(value) <= _SHORT:
+        return _short_number(value)
+    return number(as_text(value))
+
+
 def decimal_text(*, scale: int, signed: bool = True) -> Codec:
     """A decimal as text with exactly `scale` digits after the point."""
     exact = _exact_to(scale)
     sign = "-?" if signed else ""
     tail = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
     return Codec(
-        (lambda v: str(exact(v))) if scale <= _PLAIN_DIGITS else (lambda v: format(exact(v), "f")),
-        lambda v: number(as_text(v)),
+        _written_to(scale) if scale <= _PLAIN_DIGITS else (lambda v: format(exact(v), "f")),
+        _number_text,
         literal="decimal",
         ordered=True,
         schema=({"type": "string", "pattern": rf"^{sign}[0-9]{{1,15}}{tail}$"},),

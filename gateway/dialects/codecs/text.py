@@ -50,9 +50,9 @@ def leading_zeros(*, width: int, max: int = 0, blank: bool = True) -> Codec:  # 
         return value.zfill(width)
 
     def decode(value: str) -> str:
-        if as_text(value)[:1] == "0" and value.isdigit() and value.isascii():
-            return value.lstrip("0") or "0"
-        return value
+        if type(value) is str and value[:1] != "0":
+            return value
+        return (value.lstrip("0") or "0") if as_text(value).isdigit() and value.isascii() else value
 
     def domain(value: str) -> bool:
         return 0 < len(value) <= longest and (value == "0" or not (_digits(value) and value[0] == "0"))

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--page-size", type=int, default=100)
     parser.add_argument("--orders", type=int, default=12)
     parser.add_argument("--purchases", type=int, default=6)
-    parser.add_argument("--dedup-window-s", type=int, default=0)
+    parser.add_argument("--dedup-window-s", type=int)
     parser.add_argument("--throttle", metavar="REQUESTS/WINDOW_S", help="answer 429 above so many requests in a window")
     return parser
 

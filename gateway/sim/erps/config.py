@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from gateway.sim.erps.declare import Face
 from gateway.sim.erps.ledger import Clock
 
+CLOUD_REMEMBERS_S = 3600
+
 
 def wall_clock() -> datetime:
     return datetime.now(UTC)
@@ -18,7 +20,8 @@ class ErpConfig:
     """Settings of one ERP.
 
     With neither `users` nor `clients` nobody is asked to log on. `dedup_window_s` above 0 makes creates with a
-    `Repeatability-Request-ID` (or `RequestID`) idempotent for that long; 0 is what most ERPs do: nothing.
+    `Repeatability-Request-ID` (or `RequestID`) idempotent for that long; 0 is what most ERPs do: nothing. Unless told, only
+    the cloud ERP does it, for an hour.
     """
 
     face: Face = "legacy"
@@ -35,11 +38,18 @@ class ErpConfig:
     page_size: int = 100
     orders: int = 12
     purchases: int = 6
-    dedup_window_s: int = 0
+    dedup_window_s: int | None = None
     throttle_requests: int = 0  # 0: no throttle
     throttle_window_s: int = 300
     default_company: str = "demf"
     faults: tuple[dict[str, object], ...] = ()
+
+    @property
+    def remembers_s(self) -> int:
+        """How long an identifier of a request is remembered."""
+        if self.dedup_window_s is not None:
+            return self.dedup_window_s
+        return CLOUD_REMEMBERS_S if self.face == "cloud" else 0
 
     @property
     def erp(self) -> str:

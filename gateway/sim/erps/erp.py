@@ -101,7 +101,7 @@ class Erp:
             return get(self.site, request, target)
         method = method_of(request)
         cause = Cause("api", user, f"{method} {request.path}", _references(request))
-        if method == "POST" and self.config.dedup_window_s > 0:
+        if method == "POST" and self.config.remembers_s > 0:
             return self._once(request, lambda: write(self.site, request, target, method, cause))
         return write(self.site, request, target, method, cause)
 
@@ -110,7 +110,7 @@ class Erp:
         name = request.headers.get("repeatability-request-id") or request.headers.get("requestid", "")
         at, answer = self._repeatable.get(name, (None, None))
         now = self.config.clock()
-        if at is not None and answer is not None and (now - at).total_seconds() <= self.config.dedup_window_s:
+        if at is not None and answer is not None and (now - at).total_seconds() <= self.config.remembers_s:
             return answer.with_headers(("repeatability-result", "accepted"))
         answer = write_it()
         if name:

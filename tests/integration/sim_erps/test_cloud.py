@@ -171,7 +171,7 @@ def test_the_names_of_products_and_purchase_orders_are_those_of_mock_sap(cloud: 
 
 
 def test_a_create_is_repeatable_only_where_the_system_says_so(start: Start) -> None:
-    plain, careful = start(cloud_app), start(cloud_app, dedup_window_s=600)
+    plain, careful = start(cloud_app, dedup_window_s=0), start(cloud_app, dedup_window_s=600)
     again = {"Repeatability-Request-ID": "0d6e", "Repeatability-First-Sent": "Fri, 02 Oct 2026 16:00:00 GMT"}
     numbers = [plain.post(ORDERS, ORDER, **again).json()["ProductionOrder"] for _ in range(2)]
     assert numbers == ["50000012", "50000013"]

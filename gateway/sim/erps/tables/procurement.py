@@ -33,6 +33,7 @@ PURCHASE: tuple[Column, ...] = (
     ("your_ref",     text(12), "CorrespncExternalReference", "=",                         "VendorOrderReference",    "index"),
     ("our_ref",      text(12), "CorrespncInternalReference", "=",                         "-",                       "index"),
     ("reference",    text(40), "ZZExternalReference",        "YY1_ExternalReference_PDH", "ExternalReference",       "index"),
+    ("gateway_id",   text(40), "ZZGatewayId",                "YY1_GatewayId_PDH",         "-",                       "index"),
     ("created_by",   text(12), "CreatedByUser",              "=",                         "-",                       "ro"),
     ("created_on",   STAMP,    "CreationDate",               "=",                         "-",                       "ro"),
     ("proc_status",  text(2),  "PurchasingProcessingStatus", "=",                         "-",                       "ro"),

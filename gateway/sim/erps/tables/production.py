@@ -84,6 +84,7 @@ ORDER: tuple[Column, ...] = (
     ("is_scheduled",       FLAG,     "OrderIsScheduled",          "=",                         "-",                          "ro"),
     ("long_text",          text(1333), "OrderLongText",           "=",                         "-",                          ""),
     ("reference",          text(40), "ZZExternalReference",       "YY1_ExternalReference_ORD", "ExternalReference",          "index"),
+    ("gateway_id",         text(40), "ZZGatewayId",               "YY1_GatewayId_ORD",         "-",                          "index"),
     ("changed_at",         INSTANT,  "LastChangeDateTime",        "=",                         "ModifiedDateTime",           "ro etag"),
     ("changed_by",         text(12), "LastChangedByUser",         "=",                         "-",                          "ro"),
     ("status",             text(20), "-",                         "-",                         "ProductionOrderStatus",      "ro"),

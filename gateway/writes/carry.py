@@ -1,76 +1,46 @@
-"""Writes of a cell with one side: carried out there, step by step, each step at most once.
+"""What one leg asks of its ERP: read inside the lane, encoded with the content of its intent, sent step by step.
 
-Until the journal arrives a write that was not sent is `503`, and one whose outcome nobody knows is `504 outcome-unknown`: it is
-never sent again.
+Nothing here writes to the journal; the calls in between are told what to send next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.core.canonical import Document
 from gateway.core.etags import ETag
+from gateway.core.manifests import Rule
 from gateway.dialects.compile import Translation
 from gateway.dialects.grammar import Step
 from gateway.dialects.running import Mismatch
-from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag, Unavailable
+from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
 from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
-
-Permitted = Callable[[Document], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a write left behind; `document` is None where it could not be read back."""
+    """What a write left behind; `document` is None where it could not be read back. Numbers are the ERP's own."""
 
     document: Document | None
     etag: ETag | None
     key: str | None
 
 
-async def write(  # all of a write
-    side: ErpSide,
-    verb: str,
-    key: str | None,
-    document: Document | None,
-    if_match: ETag | None,
-    deadline_s: float,
-    *,
-    permitted: Permitted,
-) -> Outcome:
-    """Carry out a verb.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A leg ready to be sent: its steps, the native body, and the document as it stood when it was read inside the lane."""
 
-    Takes: `permitted`, which looks at the document as it stands in the ERP and raises where the caller may not touch it.
-    Raises: Invalid, ErpRefused, Conflict, StaleEtag: the ERP has not changed. ErpDown: nothing was sent. OutcomeUnknown.
-    """
-    steps = _steps(side, verb)
-    found = await _current(side, key, if_match, deadline_s) if key is not None else None
-    if found is not None:
-        await permitted(found.document)
-    body = _encoded(side, verb, document, found)
-    etag = found.native_etag if found is not None and side.translation.plan.native.get("lock") != "compare" else None
-    native_key = key_of(side, key) if key is not None else {}
-    answer = Answer()
-    for number, step in enumerate(steps):
-        call = _call(side, step, native_key, body, etag if number == 0 else None)
-        call = replace(call, before=found.native) if found is not None else call
-        answer = await _send(side, call, number, native_key, deadline_s)
-        native_key = answer.key or native_key
-    return await _left_behind(side, answer, _named(side, key, native_key, document), deadline_s)
+    steps: tuple[Step, ...]
+    body: NativeDocument | None
+    found: Found | None
+    etag: str | None
 
 
-def first_step(side: ErpSide, verb: str, key: str | None, document: Document | None) -> StepCall:
-    """The first call that a write would make."""
-    body = _encoded(side, verb, document, None)
-    call = _call(side, _steps(side, verb)[0], key_of(side, key) if key is not None else {}, body, None)
-    # What only a read would tell stands in braces.
-    return replace(call, before={"id": "{id}"})
-
-
-def _steps(side: ErpSide, verb: str) -> tuple[Step, ...]:
+def steps_of(side: ErpSide, verb: str) -> tuple[Step, ...]:
+    """The calls that a verb takes at an ERP. Raises: ErpRefused: it cannot do this."""
     plan = side.translation.plan
     steps = plan.verbs.get(verb)
     if not steps:
@@ -78,7 +48,15 @@ def _steps(side: ErpSide, verb: str) -> tuple[Step, ...]:
     return steps
 
 
-def _encoded(side: ErpSide, verb: str, document: Document | None, found: Found | None) -> NativeDocument | None:
+def prepared(side: ErpSide, verb: str, document: Document | None, found: Found | None) -> Prepared:
+    """What to send. Raises: Invalid: the ERP's dialect cannot say it. ErpRefused: the ERP cannot do it."""
+    locks = side.translation.plan.native.get("lock") != "compare"
+    etag = found.native_etag if found is not None and locks else None
+    return Prepared(steps_of(side, verb), encoded(side, verb, document, found), found, etag)
+
+
+def encoded(side: ErpSide, verb: str, document: Document | None, found: Found | None) -> NativeDocument | None:
+    """The native body. Raises: Invalid."""
     if document is None:
         return None
     try:
@@ -103,7 +81,15 @@ def _changed(translation: Translation, patch: Document, now: Document) -> Native
     return {name: value for name, value in new.items() if name not in old or old[name] != value}
 
 
-async def _current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: float) -> Found:
+def through(side: ErpSide, document: Document) -> Document:
+    """A document as this ERP could say it: what two sides are compared by. What it cannot say is left out."""
+    try:
+        return side.translation.decode(side.translation.encode(document))
+    except Mismatch:
+        return {}
+
+
+async def current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: float) -> Found:
     """The document as it is now.
 
     It is read before any write to it: an ERP's keys do not name the plant, and nobody may write through a plant that is not
@@ -113,6 +99,31 @@ async def _current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: f
     if if_match is not None and str(found.etag) != str(if_match):
         raise StaleEtag("The document changed since it was read.")
     return found
+
+
+def step_call(side: ErpSide, p: Prepared, number: int, key: NativeKey, *, token: str, rule: Rule) -> StepCall:
+    """One call, with what lets the ERP know it again."""
+    step = p.steps[number]
+    body = _marked(p.body, rule, token) if step.do == "create" else p.body
+    call = _call(side, step, key, body, p.etag if number == 0 else None)
+    if rule.settle == "key" and rule.key_header is not None:
+        call = replace(call, headers={rule.key_header: token})
+    return replace(call, before=p.found.native) if p.found is not None else call
+
+
+def _marked(body: NativeDocument | None, rule: Rule, token: str) -> NativeDocument | None:
+    """The body with the step's id in the field by which it can be found again; a value of the client's own stays."""
+    if body is None or rule.settle != "reference" or rule.lookup_by is None or body.get(rule.lookup_by):
+        return body
+    return {**body, rule.lookup_by: token}
+
+
+def first_step(side: ErpSide, verb: str, key: str | None, document: Document | None) -> StepCall:
+    """The first call that a write would make."""
+    body = encoded(side, verb, document, None)
+    call = _call(side, steps_of(side, verb)[0], key_of(side, key) if key is not None else {}, body, None)
+    # What only a read would tell stands in braces.
+    return replace(call, before={"id": "{id}"})
 
 
 def _call(side: ErpSide, step: Step, key: NativeKey, body: NativeDocument | None, etag: str | None) -> StepCall:
@@ -128,18 +139,8 @@ def _argument(side: ErpSide, field: str, key: NativeKey, body: Mapping[str, Any]
     return key[name] if name in key else (body or {}).get(name)
 
 
-async def _send(side: ErpSide, call: StepCall, number: int, key: NativeKey, deadline_s: float) -> Answer:
-    try:
-        return await side.connector.send(side.shape, call, deadline_s)
-    except ErpRefusal as refusal:
-        raise _after(number, key, _refused(side, call, refusal)) from refusal
-    except Unavailable as err:
-        if number == 0:
-            raise
-        raise _after(number, key, err) from err
-
-
-def _refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError:
+def refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError:
+    """What an ERP's no to a step means to the caller."""
     words = {"erp": side.name, "erp_message": refusal.message, "erp_code": refusal.code}
     if refusal.kind == "failed":
         # An ERP that broke down while it worked may have kept the work.
@@ -150,29 +151,24 @@ def _refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError
     return meaning(side, refusal)
 
 
-def _after(number: int, key: NativeKey, error: GatewayError) -> GatewayError:
-    """A refusal after the first step leaves something behind in the ERP: say so, and where."""
-    if number == 0:
-        return error
-    place = ", ".join(f"{name} {value}" for name, value in key.items())
-    return OutcomeUnknown(
-        f"The first {number} step(s) were carried out ({place}), the next was not: {error.detail}", **error.extra
-    )
-
-
-def _named(side: ErpSide, key: str | None, native_key: NativeKey, document: Document | None) -> str | None:
-    """The document's key: the one in the URL, else the one the ERP answered, else the one it was sent with."""
+def number_of(side: ErpSide, native_key: NativeKey, document: Document | None) -> str | None:
+    """A new document's number: what the ERP answered, else what it was sent with."""
     name = side.translation.plan.spec.key
-    told: str | None = key or side.translation.decode(dict(native_key)).get(name) or (document or {}).get(name)
+    told: str | None = side.translation.decode_key(dict(native_key)).get(name) or (document or {}).get(name)
     return told
 
 
-async def _left_behind(side: ErpSide, answer: Answer, known: str | None, deadline_s: float) -> Outcome:
-    """What the write made of the document with the key `known`."""
-    spec = side.translation.plan.spec
-    if answer.document is not None and _whole(side.shape, answer.document):
-        document = decoded(side, answer.document)
-        return Outcome(document, shown_etag(side, document, answer.etag), document.get(spec.key) or known)
+def shown_at_once(side: ErpSide, answer: Answer, known: str | None) -> Outcome | None:
+    """What the answer itself shows of the document with the number `known`; None where it must be read."""
+    if answer.document is None or not _whole(side.shape, answer.document):
+        return None
+    document = decoded(side, answer.document)
+    number = document.get(side.translation.plan.spec.key)
+    return Outcome(document, shown_etag(side, document, answer.etag), number or known)
+
+
+async def left_behind(side: ErpSide, known: str | None, deadline_s: float) -> Outcome:
+    """The document with the number `known`, read after a write."""
     try:
         found = await find(side, str(known), deadline_s) if known is not None else None
     except (GatewayError, ErpRefusal):

@@ -1,0 +1,277 @@
+"""An accepted write and its delivery: states and events as tables, commands to the journal as values.
+
+An intent is one accepted business write. A leg is its delivery to one side, an ordered list of steps, each one call. Legs of
+one lane (one canonical id) go to a side one after the other. Source: the write protocol, sections 1.1 to 1.6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from gateway.core.phases import Side
+
+LegState = Literal["waiting", "ready", "sending", "settling", "in_doubt", "parked", "done", "refused", "voided"]
+StepState = Literal["sending", "in_doubt", "done", "refused", "not_sent"]
+Event = Literal[
+    "release", "claim", "begin", "advance", "finish", "refuse", "put_back", "doubt", "settle", "park", "void", "reopen"
+]
+
+ENDED = frozenset({"done", "refused", "voided"})
+"""Nothing is owed any more: the lane goes on."""
+OWNED = frozenset({"sending", "settling"})
+"""Some instance works on it; its lease guards it."""
+
+LEG: MappingProxyType[tuple[LegState, Event], LegState] = MappingProxyType(
+    {
+        ("waiting", "release"): "ready",
+        ("waiting", "void"): "voided",
+        ("waiting", "park"): "parked",
+        ("ready", "claim"): "sending",
+        ("ready", "void"): "voided",
+        ("ready", "park"): "parked",
+        ("sending", "begin"): "sending",
+        ("sending", "advance"): "sending",
+        ("sending", "finish"): "done",
+        ("sending", "refuse"): "refused",
+        ("sending", "put_back"): "ready",
+        ("sending", "doubt"): "in_doubt",
+        ("sending", "park"): "parked",
+        ("sending", "void"): "voided",
+        ("in_doubt", "settle"): "settling",
+        ("in_doubt", "park"): "parked",
+        ("settling", "begin"): "sending",  # the same step, sent again
+        ("settling", "advance"): "sending",
+        ("settling", "finish"): "done",
+        ("settling", "refuse"): "refused",
+        ("settling", "doubt"): "in_doubt",
+        ("settling", "park"): "parked",
+        ("parked", "reopen"): "waiting",
+        ("parked", "void"): "voided",
+        ("parked", "finish"): "done",
+    }
+)
+
+
+class NoSuchMove(Exception):
+    """A state that does not know the event: a fault of ours, never of a caller."""
+
+
+def moved(state: LegState, event: Event) -> LegState:
+    """The state after an event. Raises: NoSuchMove."""
+    try:
+        return LEG[state, event]
+    except KeyError:
+        raise NoSuchMove(f"a leg that is {state} knows no {event}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class LegRef:
+    """A leg as one owner holds it. `fence` rises with each owner: what an earlier one still says is not taken."""
+
+    intent: str
+    side: Side
+    lane: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One call of a leg, as the journal keeps it.
+
+    `token` is the same each time the step is sent. `request` is the native document, `etag` the ERP's lock it was sent with,
+    `sent_us` when it was first sent, `quiet_us` the moment after which no sending of it can still take effect.
+    """
+
+    number: int
+    state: StepState
+    token: str
+    sent_us: int
+    quiet_us: int
+    request: str | None = None
+    etag: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewLeg:
+    """What one side is owed by a new intent. `parked` says why this side cannot take it at all."""
+
+    side: Side
+    erp: str
+    parked: str | None = None
+    starts: bool = False
+    """Begin it in the same transaction when nothing is before it in its lane."""
+    step: StepRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a crosswalk row says: in `space` (an ERP, or what clients are shown) the object's canonical id is called `key`."""
+
+    object: str
+    canonical: str
+    space: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewCase:
+    """Something a person must decide."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The caller's Idempotency-Key, and what it stands for. `fingerprint` is of the canonical operation."""
+
+    client: str
+    key: str
+    fingerprint: str
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One accepted write. `document` is the canonical document or patch, as text; `key` what the URL named, as the lane's number.
+
+    `side` is the authoritative one; `parents` are lanes whose open legs go first.
+    """
+
+    id: str
+    lane: str
+    plant: str
+    domain: str
+    object: str
+    verb: str
+    epoch: int
+    term: int
+    side: Side
+    content: str
+    created_us: int
+    client: str
+    subject: str
+    origin: str = "client"
+    key: str | None = None
+    document: str | None = None
+    if_match: str | None = None
+    version: str | None = None
+    parents: tuple[str, ...] = ()
+    lane_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Command: journal an intent with its legs, if the cell is still at its epoch and the caller's key is new."""
+
+    intent: Intent
+    legs: tuple[NewLeg, ...]
+    instance: str
+    now_us: int
+    replay: Replay | None = None
+    names: tuple[Names, ...] = ()
+    new_lane: bool = False
+
+    @property
+    def lane(self) -> str:
+        return self.intent.lane
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The intent is in the journal; `started` is the leg that its caller may carry out now."""
+
+    intent: Intent
+    started: LegRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The Idempotency-Key was used before."""
+
+    intent: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochMoved:
+    """The cell changed its phase since the exchange looked: nothing was journalled."""
+
+    plant: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Command: something happened to a leg.
+
+    `step` is the step as it is now, `next_step` the one begun in the same transaction. `key` is the native key learned, `answer`
+    what the authoritative side said. `hand_over` names the instance that takes released legs of these ERPs at once.
+    """
+
+    ref: LegRef
+    event: Event
+    now_us: int
+    step: StepRecord | None = None
+    next_step: StepRecord | None = None
+    key: str | None = None
+    names: tuple[Names, ...] = ()
+    answer: str | None = None
+    error: str | None = None
+    next_at_us: int | None = None
+    case: NewCase | None = None
+    void_intent: bool = False
+    """With `void`: nothing was sent, the client is told so, and its key may be used again."""
+    instance: str | None = None
+
+    @property
+    def lane(self) -> str:
+        return self.ref.lane
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A move was journalled. `state` is the leg's; `released` are the legs that may go now."""
+
+    state: LegState
+    released: tuple[LegRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """Another owner has the leg: what this one learned is not taken, and it does nothing more."""
+
+    ref: LegRef
+
+
+Command = Accept | Move
+Verdict = Accepted | Known | EpochMoved | Done | Fenced
+
+
+def step_token(intent: str, side: Side, number: int) -> str:
+    """The id under which an ERP gets a step, each time it gets it: 32 hexadecimal digits."""
+    return hashlib.sha256(f"{intent}/{side}/{number}".encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class LegRow:
+    """A leg as a transaction sees it."""
+
+    intent: str
+    side: Side
+    lane: str
+    lane_seq: int
+    erp: str
+    state: LegState
+    fence: int
+    authoritative: bool
+    held: bool
+    """Not released yet: the authoritative side has not taken the write."""
+    attempts: int = 0
+    waits_for: set[str] = field(default_factory=set)
+    values: dict[str, Any] = field(default_factory=dict)
+    """Other columns to be written."""

@@ -1,0 +1,58 @@
+"""What an ERP can really do, per object and verb: the shape of `routes/manifests/*.yaml`. Doubt is settled by this, never by hope."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Settle = Literal["key", "reference", "conditional", "none"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Strict):
+    """How one verb of one object behaves at this ERP, and the test that showed it."""
+
+    settle: Settle = "none"
+    key_header: str | None = Field(None, description="settle key: the request header that carries the step's id")
+    dedup_window_s: float = Field(0.0, ge=0, description="settle key: how long the ERP remembers an id")
+    max_exec_s: float = Field(60.0, gt=0, description="a request still takes effect at most this long after its end")
+    lookup_by: str | None = Field(None, description="settle reference: the native field that holds the intent's id")
+    evidence: dict[str, list[str]] = Field(
+        {}, description="settle conditional: canonical field -> values it has only after the verb was carried out"
+    )
+    atomic_document: bool = Field(default=True, description="a document is taken with all its lines, or not at all")
+    derives: list[str] = Field([], description="objects the ERP makes by itself when it takes this one")
+    external_number: str | None = Field(None, description="the canonical field that may carry a number of ours")
+    simulate: bool = Field(default=False, description="the ERP can check a document without keeping it")
+    shown_by: str | None = Field(None, description="the test that shows it")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Rule:
+        if self.settle == "key" and (self.key_header is None or self.dedup_window_s <= 0):
+            raise ValueError("settle: key needs key_header and dedup_window_s")
+        if self.settle == "reference" and self.lookup_by is None:
+            raise ValueError("settle: reference needs lookup_by")
+        return self
+
+
+NOTHING_KNOWN = Rule()
+
+
+class Manifest(_Strict):
+    """`routes/manifests/<name>.yaml`: object -> verb -> rule. What is not listed settles by a person."""
+
+    manifest: str
+    source: str | None = None
+    same_numbers: list[str] = Field([], description="objects that have the same number in every ERP of the company")
+    delta_feed: dict[str, str] = Field({}, description="object -> canonical field that tells when a document changed")
+    objects: dict[str, dict[str, Rule]] = {}
+
+    def rule(self, object_: str, verb: str) -> Rule:
+        return self.objects.get(object_, {}).get(verb, NOTHING_KNOWN)
+
+
+EMPTY = Manifest(manifest="none")

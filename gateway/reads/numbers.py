@@ -1,0 +1,39 @@
+"""One number per document for clients, each ERP's own towards the ERPs. Source: the write protocol, section 1.9."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from gateway.core.canonical import OBJECTS, Document
+from gateway.core.crosswalk import Number, numbers, renamed
+
+
+class CrosswalkLookup(Protocol):
+    """Where the numbers are kept."""
+
+    async def to_erp(self, erp: str, shown: Iterable[Number]) -> Mapping[Number, str]: ...
+    async def to_shown(self, erp: str, own: Iterable[Number]) -> Mapping[Number, str]: ...
+
+
+async def for_erp(crosswalk: CrosswalkLookup, erp: str, object_: str, document: Document) -> Document:
+    """A document in the ERP's own numbers."""
+    return renamed(object_, document, await crosswalk.to_erp(erp, numbers(object_, document)))
+
+
+async def key_for_erp(crosswalk: CrosswalkLookup, erp: str, object_: str, key: str) -> str:
+    """A document's key in the ERP's own numbers."""
+    number = (_keyed(object_), key)
+    return (await crosswalk.to_erp(erp, [number])).get(number, key)
+
+
+async def for_client(crosswalk: CrosswalkLookup, erp: str, object_: str, documents: list[Document]) -> list[Document]:
+    """Documents in the numbers that clients know."""
+    own = frozenset[Number]().union(*(numbers(object_, document) for document in documents))
+    names = await crosswalk.to_shown(erp, own)
+    return [renamed(object_, document, names) for document in documents]
+
+
+def _keyed(object_: str) -> str:
+    """The object whose number is this object's key: a plant's segment of an item is called after the item."""
+    return "item" if OBJECTS[object_].key == "item" else object_

@@ -1,0 +1,208 @@
+"""One way to say SQL for the hot tables: the same statements on SQLite and PostgreSQL, in transactions that commit in groups.
+
+The ORM costs milliseconds per write; here a transaction is a coroutine over `Db`. On SQLite it runs to its end without ever
+waiting, in the one thread that owns the connection, or inline in a simulated world.
+
+In statements `?` is a parameter, `IN (??)` takes a list, and row locks are left out where the database has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]  # ships no types
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+_LOCKS = re.compile(r" FOR (?:UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
+
+
+class StoreDown(Exception):
+    """The database cannot commit. Whether the last transaction did is not known where `unsure`."""
+
+    def __init__(self, detail: str, *, unsure: bool) -> None:
+        super().__init__(detail)
+        self.unsure = unsure
+
+
+class Db(Protocol):
+    """One connection within a transaction."""
+
+    async def rows(self, sql: str, *args: Any) -> Sequence[Row]: ...
+    async def many(self, sql: str, rows: Iterable[Row]) -> None: ...
+
+
+Work = Callable[[Db], Coroutine[Any, Any, T]]
+
+
+class Database(Protocol):
+    """Where transactions run. Raises: StoreDown."""
+
+    async def transaction(self, work: Work[T]) -> T: ...
+    async def close(self) -> None: ...
+
+
+class SqliteDb:
+    """`Db` on a sqlite3 connection; its coroutines never wait."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute, self._executemany = connection.execute, connection.executemany
+
+    async def rows(self, sql: str, *args: Any) -> Sequence[Row]:
+        if "??" in sql:
+            args = tuple(json.dumps(a) if isinstance(a, list) else a for a in args)
+        found: list[Row] = self._execute(_for_sqlite(sql), args).fetchall()
+        return found
+
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
+        self._executemany(_for_sqlite(sql), rows)
+
+
+@lru_cache(maxsize=256)
+def _for_sqlite(sql: str) -> str:
+    return _LOCKS.sub("", sql).replace("IN (??)", "IN (SELECT value FROM json_each(?))")
+
+
+def open_sqlite(path: str) -> sqlite3.Connection:
+    """A connection that journals every commit to the disk before it says so."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def in_transaction(connection: sqlite3.Connection, work: Work[T]) -> T:
+    """Run a transaction to its end. Raises: StoreDown, or what `work` raises; then nothing was changed."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as err:
+        raise StoreDown(str(err), unsure=False) from err
+    try:
+        result = _driven(work(SqliteDb(connection)))
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as err:
+        _rolled_back(connection)
+        raise StoreDown(str(err), unsure=False) from err
+    except BaseException:
+        _rolled_back(connection)
+        raise
+    return result
+
+
+def _rolled_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _driven(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    coroutine.close()
+    raise RuntimeError("a transaction on SQLite waited for something")
+
+
+class InlineSqlite:
+    """SQLite in the caller's own thread, for worlds without threads."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    async def transaction(self, work: Work[T]) -> T:
+        return in_transaction(self.connection, work)
+
+    async def close(self) -> None:
+        self.connection.close()
+
+
+class ThreadedSqlite:
+    """SQLite in a thread of its own, which alone writes."""
+
+    def __init__(self, path: str) -> None:
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._connection = open_sqlite(path)
+
+    async def transaction(self, work: Work[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._connection, work)
+
+    async def close(self) -> None:
+        self._thread.shutdown(wait=True)
+        self._connection.close()
+
+
+class PostgresDb:
+    """`Db` on an asyncpg connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, *args: Any) -> Sequence[Row]:
+        found: list[Row] = await self._connection.fetch(_for_postgres(sql), *args)
+        return found
+
+    async def many(self, sql: str, rows: Iterable[Row]) -> None:
+        await self._connection.executemany(_for_postgres(sql), rows)
+
+
+@lru_cache(maxsize=256)
+def _for_postgres(sql: str) -> str:
+    number = iter(range(1, 1000))
+    return re.sub(r"\?", lambda _: f"${next(number)}", sql.replace("IN (??)", "= ANY(?)"))
+
+
+class Postgres:
+    """A small pool of connections; each transaction has one for itself."""
+
+    def __init__(self, dsn: str, size: int = 6) -> None:
+        self._dsn, self._size = dsn, size
+        self._pool: Any = None
+        self._opening = asyncio.Lock()
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn, min_size=1, max_size=self._size, command_timeout=30, timeout=5
+                )
+        return self._pool
+
+    async def transaction(self, work: Work[T]) -> T:
+        committing = False
+        try:
+            pool = self._pool or await self._open()
+            async with pool.acquire(timeout=10) as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    result = await work(PostgresDb(connection))
+                except BaseException:
+                    await _quietly(transaction.rollback())
+                    raise
+                committing = True
+                await transaction.commit()
+                return result
+        except asyncpg.IntegrityConstraintViolationError:
+            raise
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as err:
+            raise StoreDown(f"{type(err).__name__}: {err}", unsure=committing) from err
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+
+
+async def _quietly(cleanup: Awaitable[Any]) -> None:
+    """A rollback on a connection that died has nothing left to do."""
+    try:
+        await cleanup
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return

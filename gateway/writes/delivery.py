@@ -1,0 +1,582 @@
+"""Carries out one leg: each step is journalled before it is sent and after its answer, and doubt is settled, not guessed.
+
+Source: the write protocol, sections 1.2 to 1.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from gateway.core import settling
+from gateway.core.backoff import wait_s
+from gateway.core.canonical import Document
+from gateway.core.canonical.stored import dumped, loaded
+from gateway.core.crosswalk import SHOWN, erp_space
+from gateway.core.filters import Compare
+from gateway.core.intents import Done, Event, Fenced, LegRef, Move, Names, NewCase, StepRecord, step_token
+from gateway.core.manifests import Manifest, Rule
+from gateway.core.settling import US
+from gateway.errors import (
+    Broken,
+    Conflict,
+    ErpBusy,
+    ErpDown,
+    ErpRefused,
+    GatewayError,
+    NoSuchDocument,
+    OutcomeUnknown,
+    Refused,
+    StaleEtag,
+    Unavailable,
+)
+from gateway.observe.logs import log
+from gateway.protocols.port import Answer, ErpRefusal, NativeKey, Query
+from gateway.reads import numbers
+from gateway.reads.authoritative import ErpSide, Found, key_of
+from gateway.store.crosswalk import Crosswalk
+from gateway.store.journal import Claimed, Journal
+from gateway.writes.carry import (
+    Outcome,
+    Prepared,
+    current,
+    encoded,
+    left_behind,
+    number_of,
+    prepared,
+    refused,
+    shown_at_once,
+    step_call,
+    through,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a leg goes, in the content its intent was accepted with."""
+
+    side: ErpSide
+    manifest: Manifest
+
+
+class Places(Protocol):
+    """Finds the place of a leg. Raises: Broken: the content is gone."""
+
+    async def of(self, leg: Claimed) -> Place: ...
+
+
+@dataclass(slots=True)
+class Lease:
+    """Until when this instance may send: by its own clock that counts suspended time, and as others see it."""
+
+    until_boot_s: float = float("inf")
+    until_wall_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """`call_s` is how long one call may take. `wall_us`, `steady_s` and `boot_s` are clocks: of the day, of the event loop,
+    and one that counts suspended time. `chance` gives [0, 1).
+    """
+
+    call_s: float
+    wall_us: Callable[[], int]
+    steady_s: Callable[[], float]
+    boot_s: Callable[[], float]
+    chance: Callable[[], float]
+
+
+Ended = Outcome | GatewayError | None
+"""What the authoritative leg came to, for the caller who waits; None while that is open."""
+Tell = Callable[[str, Ended], None]
+Go = Callable[[tuple[LegRef, ...]], Awaitable[None]]
+
+
+class _Gone(Exception):
+    """Another owner has the leg."""
+
+
+class Delivery:
+    """Carries legs to their ERPs for one instance.
+
+    Takes: `tell`, called once an intent's authoritative leg has ended; `go`, called with legs that a move handed over, which
+    happens while `has_room` says so; `lost`, called with a leg that this instance carries no more and may still own.
+    """
+
+    def __init__(self, journal: Journal, crosswalk: Crosswalk, places: Places, timing: Timing, instance: str) -> None:
+        self._journal, self._crosswalk, self._places = journal, crosswalk, places
+        self._timing, self._instance = timing, instance
+        self.lease = Lease()
+        self.tell: Tell = lambda intent, ended: None
+        self.go: Go = _nobody
+        self.has_room: Callable[[], bool] = lambda: False
+        self.lost: Callable[[Claimed], None] = lambda leg: None
+        self.mutants: frozenset[str] = frozenset()
+        """Protocol parts that a simulation has switched off. Always empty elsewhere."""
+
+    async def carry(self, leg: Claimed, found: Found | None = None) -> None:
+        """Send what is left of a leg, or settle it first where it is in doubt."""
+        try:
+            place = await self._places.of(leg)
+            if leg.state == "settling":
+                await self._settle(leg, place)
+            else:
+                await self._send_rest(leg, place, found)
+        except _Gone:
+            log.warning("leg.fenced", intent=leg.intent.id, side=leg.ref.side)
+            self.lost(leg)
+
+    # Sending
+
+    async def _send_rest(self, leg: Claimed, place: Place, found: Found | None) -> None:
+        begun = leg.step is not None and leg.step.state == "sending"
+        number = leg.step.number if leg.step is not None else 0
+        try:
+            ready = await self._prepared(leg, place, found)
+        except _Skip as skip:
+            await self._finish(leg, place, Answer(), skip.key, None, None)
+            return
+        except GatewayError as err:
+            await self._not_prepared(leg, err)
+            return
+        await self._send_from(leg, place, ready, number, begun=begun)
+
+    async def _prepared(self, leg: Claimed, place: Place, found: Found | None) -> Prepared:
+        """Read the document inside the lane and encode what is to be sent. Raises: GatewayError, _Skip."""
+        intent, side = leg.intent, place.side
+        body, before = _asked(leg)
+        if body is not None:
+            body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, body)
+            rule = place.manifest.rule(intent.object, intent.verb)
+            if rule.external_number and not leg.authoritative and intent.verb == "create":
+                shown = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
+                body = {**body, rule.external_number: shown} if shown else body
+        if intent.key is not None and found is None:
+            key = await self._own_key(leg, place)
+            found = await current(side, key, None, self._deadline_s())
+            self._not_moved(leg, side, body, before, found)
+        return prepared(side, intent.verb, body, found)
+
+    def _not_moved(
+        self, leg: Claimed, side: ErpSide, patch: Document | None, before: Document | None, found: Found
+    ) -> None:
+        """Whether the fields of a patch stand in the other ERP as they stood in the authoritative one. Raises: _Skip, Conflict."""
+        if leg.authoritative or patch is None or leg.intent.verb != "change":
+            return
+        wanted = through(side, patch)
+        if wanted and settling.holds(wanted, found.document):
+            raise _Skip(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
+        old = through(side, before or {})
+        moved = sorted(name for name in old if name in found.document and found.document[name] != old[name])
+        if moved:
+            raise Conflict(
+                "The fields have other values in this ERP than they had.", fields=moved, reason="moved-there"
+            )
+
+    async def _own_key(self, leg: Claimed, place: Place) -> str:
+        """The document's number in this leg's ERP. Raises: NoSuchDocument."""
+        intent = leg.intent
+        names = await self._crosswalk.of(_object_of_key(intent.object), intent.lane)
+        own = names.get(erp_space(leg.erp))
+        if own is not None:
+            return own
+        if leg.authoritative or _object_of_key(intent.object) in place.manifest.same_numbers:
+            return names.get(SHOWN) or str(intent.key)
+        raise NoSuchDocument(
+            f"Nobody knows under which number {leg.erp} has {intent.object} {intent.key}.", reason="unmapped"
+        )
+
+    async def _not_prepared(self, leg: Claimed, err: GatewayError) -> None:
+        """Nothing was sent. The authoritative side's caller hears of it; the other side tries again or asks a person."""
+        if leg.step is not None and leg.step.number > 0:
+            await self._later_or_case(leg, err)
+        elif leg.authoritative:
+            await self._nothing_sent(leg, err)
+        else:
+            await self._later_or_case(leg, err)
+
+    async def _send_from(self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool) -> None:
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        key = await self._native_key(leg, place)
+        record = leg.step if begun else None
+        until_boot_s = self._timing.boot_s() + self._timing.call_s
+        answer = Answer()
+        while number < len(p.steps):
+            if record is None:
+                record = self._record(leg, number, rule, p)
+                known = leg.step is not None and leg.step.number == number
+                if known and leg.step is not None:
+                    # Sent before: its age counts from the first time, because that is what the ERP remembers.
+                    record = replace(record, sent_us=leg.step.sent_us)
+                await self._begin(leg, record, known=known)
+            call = step_call(place.side, p, number, key, token=record.token, rule=rule)
+            try:
+                self._may_send(until_boot_s)
+                answer = await place.side.connector.send(place.side.shape, call, self._deadline_s())
+            except ErpRefusal as refusal:
+                await self._said_no(leg, place, record, number, refused(place.side, call, refusal), refusal, p)
+                return
+            except OutcomeUnknown as err:
+                await self._doubted(leg, record, rule, err)
+                return
+            except Unavailable as err:
+                await self._not_sent(leg, record, number, err)
+                return
+            until_boot_s = self._timing.boot_s() + self._timing.call_s
+            key = answer.key or key
+            number += 1
+            done = replace(record, state="done")
+            if number < len(p.steps):
+                record = self._record(leg, number, rule, p)
+                await self._journal_move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
+            else:
+                await self._finish(leg, place, answer, key, done, p)
+
+    def _may_send(self, until_boot_s: float) -> None:
+        """Looked at right before the socket: a process that slept must not send what others may have settled by now.
+
+        Raises: _Gone: the lease is over. ErpDown: the call's own time is.
+        """
+        now_s = self._timing.boot_s()
+        if "stale-instance-not-fenced" in self.mutants:
+            return
+        if now_s >= self.lease.until_boot_s:
+            raise _Gone
+        if now_s >= until_boot_s:
+            raise ErpDown("The gateway was asleep when it should have sent this.", retry_after_s=1)
+
+    def _record(self, leg: Claimed, number: int, rule: Rule, p: Prepared) -> StepRecord:
+        now_us = self._timing.wall_us()
+        ends_us = max(now_us + int(self._timing.call_s * US), self.lease.until_wall_us)
+        token = step_token(leg.intent.id, leg.ref.side, number)
+        etag = p.etag if number == 0 else None
+        return StepRecord(number, "sending", token, now_us, settling.quiet_us(rule, ends_us), etag=etag)
+
+    async def _begin(self, leg: Claimed, record: StepRecord, *, known: bool) -> None:
+        if known:
+            await self._journal_move(leg, "begin", step=record)
+        else:
+            await self._journal_move(leg, "begin", next_step=record)
+
+    async def _native_key(self, leg: Claimed, place: Place) -> NativeKey:
+        if leg.native_key is not None:
+            key: NativeKey = loaded(leg.native_key)
+            return key
+        if leg.intent.key is None:
+            return {}
+        return key_of(place.side, await self._own_key(leg, place))
+
+    # What came of it
+
+    async def _finish(
+        self, leg: Claimed, place: Place, answer: Answer, key: NativeKey, step: StepRecord | None, p: Prepared | None
+    ) -> None:
+        intent, side = leg.intent, place.side
+        body, _ = _asked(leg)
+        number = number_of(side, key, body) if intent.key is None else None
+        names = _learned(leg, number)
+        own = number if intent.key is None else await self._own_key(leg, place)
+        if not leg.authoritative:
+            await self._journal_move(leg, "finish", step=step, key=dumped(dict(key)), names=names)
+            return
+        outcome = shown_at_once(side, answer, own)
+        text = answer_text(outcome or Outcome(None, None, own))
+        await self._journal_move(leg, "finish", step=step, key=dumped(dict(key)), names=names, answer=text)
+        if outcome is None:
+            outcome = await left_behind(side, own, self._deadline_s())
+            if outcome.document is not None:
+                await self._journal.picture(intent.id, answer_text(outcome))
+        self.tell(intent.id, outcome)
+
+    async def _said_no(
+        self,
+        leg: Claimed,
+        place: Place,
+        record: StepRecord,
+        number: int,
+        err: GatewayError,
+        refusal: ErpRefusal,
+        p: Prepared,
+    ) -> None:
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        if isinstance(err, OutcomeUnknown):
+            await self._doubted(leg, record, rule, err)
+        elif leg.step is not None and self._earlier_copy(leg.step, record):
+            # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
+            quiet_us = leg.step.quiet_us
+            await self._still_in_doubt(leg, replace(record, quiet_us=quiet_us), quiet_us, err.detail)
+        elif refusal.kind == "stale" and leg.step is not None and leg.step.state == "in_doubt":
+            # Sent before with the same If-Match: either that one took effect, or somebody else was there.
+            await self._compare(leg, place, record, p)
+        elif isinstance(err, ErpBusy):
+            await self._not_sent(leg, record, number, err)
+        elif number > 0:
+            reason = f"{number} of its steps were carried out, the next was refused: {err.detail}"
+            await self._journal_move(
+                leg,
+                "park",
+                step=replace(record, state="refused", note=err.detail),
+                error=err.detail,
+                case=NewCase("half-done", reason),
+            )
+            self._tell_refused(
+                leg,
+                ErpRefused(
+                    f"The first {number} step(s) were carried out, the next was not: {err.detail}", reason="half-done"
+                ),
+            )
+        elif leg.authoritative:
+            no = replace(record, state="refused", note=err.detail)
+            await self._journal_move(leg, "refuse", step=no, error=err.detail, answer=_error_text(err))
+            self._tell_refused(leg, err)
+        else:
+            await self._later_or_case(leg, err, record)
+
+    def _earlier_copy(self, before: StepRecord, record: StepRecord) -> bool:
+        """Whether a call of this step that was sent before may yet take effect, and a refusal means something else than 412."""
+        if before.state != "in_doubt" or before.number != record.number or record.etag is not None:
+            return False
+        return self._timing.wall_us() < before.quiet_us
+
+    async def _later_or_case(self, leg: Claimed, err: GatewayError, record: StepRecord | None = None) -> None:
+        """The other side: what time heals is tried again, the rest is a person's."""
+        step = replace(record, state="not_sent", note=err.detail) if record is not None else None
+        if isinstance(err, Unavailable | StaleEtag) or (
+            isinstance(err, Conflict) and err.extra.get("reason") != "moved-there"
+        ):
+            wait = wait_s(leg.attempts, self._timing.chance(), err.extra.get("retry_after_s"))
+            at_us = self._timing.wall_us() + int(wait * US)
+            await self._journal_move(leg, "put_back", step=step, error=err.detail, next_at_us=at_us)
+            return
+        kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
+        no = replace(record, state="refused", note=err.detail) if record is not None else None
+        await self._journal_move(leg, "park", step=no, error=err.detail, case=NewCase(kind or "split", err.detail))
+
+    async def _not_sent(self, leg: Claimed, record: StepRecord, number: int, err: Unavailable) -> None:
+        step = replace(record, state="not_sent", note=err.detail)
+        if leg.authoritative and number == 0 and (leg.step is None or leg.step.state == "sending"):
+            await self._nothing_sent(leg, err, step)
+            return
+        wait = wait_s(leg.attempts, self._timing.chance(), err.extra.get("retry_after_s"))
+        at_us = self._timing.wall_us() + int(wait * US)
+        await self._journal_move(leg, "put_back", step=step, error=err.detail, next_at_us=at_us)
+
+    async def _nothing_sent(self, leg: Claimed, err: GatewayError, step: StepRecord | None = None) -> None:
+        """The caller is told that nothing happened, and may come again under the same key."""
+        if isinstance(err, Refused):
+            await self._journal_move(leg, "refuse", step=step, error=err.detail, answer=_error_text(err))
+        else:
+            await self._journal_move(leg, "void", step=step, error=err.detail, void_intent=True)
+        self._tell_refused(leg, err)
+
+    async def _doubted(self, leg: Claimed, record: StepRecord, rule: Rule, err: GatewayError) -> None:
+        now_us = self._timing.wall_us()
+        doubt = replace(record, state="in_doubt", note=err.detail)
+        # Its connection is closed by now: from here it can take effect for as long as the manifest says.
+        doubt = replace(doubt, quiet_us=settling.quiet_us(rule, now_us))
+        next_us = (
+            doubt.quiet_us
+            if rule.settle == "reference"
+            else now_us + int(wait_s(leg.attempts, self._timing.chance()) * US)
+        )
+        await self._journal_move(leg, "doubt", step=doubt, error=err.detail, next_at_us=next_us)
+
+    # Settling
+
+    async def _settle(self, leg: Claimed, place: Place) -> None:
+        step = leg.step
+        if step is None:
+            raise Broken("a leg in doubt has no step")
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        creates = leg.intent.key is None and step.number == 0
+        marked = not creates or await self._marked(leg, place, rule)
+        way = settling.settlement(
+            rule, step, self._timing.wall_us(), self._timing.call_s, compares=not creates, marked=marked
+        )
+        if "resend-after-window" in self.mutants and rule.settle == "key":
+            way = settling.Settlement("resend")
+        if "lookup-without-quiesce" in self.mutants and rule.settle == "reference":
+            way = settling.Settlement("lookup")
+        match way.do:
+            case "wait":
+                await self._still_in_doubt(leg, step, way.at_us, step.note)
+            case "ask":
+                await self._journal_move(leg, "park", case=NewCase("doubt", way.reason), error=way.reason)
+            case "resend":
+                await self._resend(leg, place, step)
+            case "lookup":
+                await self._look_up(leg, place, step, rule)
+            case "compare":
+                await self._compare_now(leg, place, step)
+
+    async def _marked(self, leg: Claimed, place: Place, rule: Rule) -> bool:
+        """Whether the step's id was sent in the field to look it up by; a client's own value there was left alone."""
+        body, _ = _asked(leg)
+        if rule.lookup_by is None or body is None:
+            return False
+        sent = encoded(place.side, leg.intent.verb, body, None) or {}
+        return not sent.get(rule.lookup_by)
+
+    async def _still_in_doubt(self, leg: Claimed, step: StepRecord, at_us: int, note: str | None) -> None:
+        await self._journal_move(leg, "doubt", step=replace(step, state="in_doubt"), error=note, next_at_us=at_us)
+
+    async def _try_later(self, leg: Claimed, step: StepRecord, err: GatewayError) -> None:
+        wait = wait_s(leg.attempts, self._timing.chance(), err.extra.get("retry_after_s"))
+        await self._still_in_doubt(leg, step, self._timing.wall_us() + int(wait * US), err.detail)
+
+    async def _resend(self, leg: Claimed, place: Place, step: StepRecord) -> None:
+        """The same call under the same key, or with the same If-Match."""
+        try:
+            ready = (
+                await self._prepared(leg, place, None)
+                if leg.intent.key is None
+                else await self._as_before(leg, place, step)
+            )
+        except (_Skip, Conflict):
+            await self._compare_now(leg, place, step)
+            return
+        except GatewayError as err:
+            await self._try_later(leg, step, err)
+            return
+        await self._send_from(leg, place, ready, step.number, begun=False)
+
+    async def _as_before(self, leg: Claimed, place: Place, step: StepRecord) -> Prepared:
+        """The call to an existing document as it was sent: read again, but with the lock of the first time."""
+        body, _ = _asked(leg)
+        if body is not None:
+            body = await numbers.for_erp(self._crosswalk, leg.erp, leg.intent.object, body)
+        found = await current(place.side, await self._own_key(leg, place), None, self._deadline_s())
+        return replace(prepared(place.side, leg.intent.verb, body, found), etag=step.etag)
+
+    async def _look_up(self, leg: Claimed, place: Place, step: StepRecord, rule: Rule) -> None:
+        query = Query(Compare(str(rule.lookup_by), "eq", step.token), (), 2, None)
+        try:
+            page = await place.side.connector.search(place.side.shape, query, self._deadline_s())
+        except (GatewayError, ErpRefusal) as err:
+            await self._try_later(leg, step, err if isinstance(err, GatewayError) else Conflict(err.message))
+            return
+        if not page.documents:
+            await self._resend(leg, place, step)
+            return
+        if len(page.documents) > 1:
+            reason = f"{len(page.documents)} documents carry the id {step.token}"
+            await self._journal_move(leg, "park", case=NewCase("duplicate", reason), error=reason)
+            return
+        names = place.side.translation.plan.native.get("key", ())
+        key = {str(name): page.documents[0].get(name) for name in names}
+        await self._go_on(leg, place, step, key)
+
+    async def _compare_now(self, leg: Claimed, place: Place, step: StepRecord) -> None:
+        try:
+            ready = await self._as_before(leg, place, step)
+        except GatewayError as err:
+            await self._try_later(leg, step, err)
+            return
+        await self._compare(leg, place, step, ready)
+
+    async def _compare(self, leg: Claimed, place: Place, step: StepRecord, p: Prepared) -> None:
+        """Whether the document, read now, shows that the step was carried out."""
+        try:
+            found = await current(place.side, await self._own_key(leg, place), None, self._deadline_s())
+        except GatewayError as err:
+            await self._try_later(leg, step, err)
+            return
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        patch, _ = _asked(leg)
+        if patch is not None:
+            patch = await numbers.for_erp(self._crosswalk, leg.erp, leg.intent.object, patch)
+            done = settling.holds(through(place.side, patch), found.document)
+        else:
+            done = settling.shows(rule.evidence, found.document)
+        if done:
+            await self._go_on(leg, place, step, await self._native_key(leg, place))
+        elif step.etag is None and self._timing.wall_us() >= step.quiet_us:
+            await self._send_from(leg, place, p, step.number, begun=False)
+        else:
+            reason = "the document changed meanwhile, and not to what was sent"
+            await self._journal_move(leg, "park", case=NewCase("doubt", reason), error=reason)
+
+    async def _go_on(self, leg: Claimed, place: Place, step: StepRecord, key: NativeKey) -> None:
+        """The step in doubt was carried out: the next one, or the end."""
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        try:
+            ready = prepared(place.side, leg.intent.verb, None, None)
+        except GatewayError as err:
+            await self._try_later(leg, step, err)
+            return
+        done, number = replace(step, state="done"), step.number + 1
+        if number >= len(ready.steps):
+            await self._finish(leg, place, Answer(), key, done, None)
+            return
+        try:
+            ready = await self._prepared(leg, place, None)
+        except (_Skip, GatewayError) as err:
+            await self._try_later(leg, step, err if isinstance(err, GatewayError) else Conflict(str(err)))
+            return
+        record = self._record(leg, number, rule, ready)
+        await self._journal_move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
+        now = replace(leg, state="sending", step=record, native_key=dumped(dict(key)))
+        await self._send_from(now, place, ready, number, begun=True)
+
+    # The journal
+
+    async def _journal_move(self, leg: Claimed, event: Event, **more: Any) -> None:
+        """Raises: _Gone: another owner has the leg."""
+        hand_over = self._instance if self.has_room() else None
+        move = Move(leg.ref, event, self._timing.wall_us(), instance=hand_over, **more)
+        verdict = await self._journal.do(move)
+        if isinstance(verdict, Fenced):
+            raise _Gone
+        if isinstance(verdict, Done) and verdict.released:
+            await self.go(verdict.released)
+
+    def _tell_refused(self, leg: Claimed, err: GatewayError) -> None:
+        if leg.authoritative:
+            self.tell(leg.intent.id, err)
+
+    def _deadline_s(self) -> float:
+        return self._timing.steady_s() + self._timing.call_s
+
+
+class _Skip(Exception):
+    """Nothing to be sent: the document is already as it shall be. `key` is its native key."""
+
+    def __init__(self, key: NativeKey) -> None:
+        super().__init__("already so")
+        self.key = key
+
+
+async def _nobody(_: tuple[LegRef, ...]) -> None:
+    return None
+
+
+def _asked(leg: Claimed) -> tuple[Document | None, Document | None]:
+    """The intent's document or patch, and for a patch what stood there before."""
+    if leg.intent.document is None:
+        return None, None
+    document = loaded(leg.intent.document)
+    return (document["patch"], document["before"]) if leg.intent.verb == "change" else (document, None)
+
+
+def _object_of_key(object_: str) -> str:
+    return "item" if object_ == "item_plant" else object_
+
+
+def _learned(leg: Claimed, number: str | None) -> tuple[Names, ...]:
+    """What a created document's number tells the crosswalk."""
+    if number is None:
+        return ()
+    intent = leg.intent
+    own = Names(intent.object, intent.lane, erp_space(leg.erp), number)
+    return (own, Names(intent.object, intent.lane, SHOWN, number)) if leg.authoritative else (own,)
+
+
+def answer_text(outcome: Outcome) -> str:
+    """What a write left behind, as the journal keeps it."""
+    etag = str(outcome.etag) if outcome.etag is not None else None
+    return dumped({"key": outcome.key, "document": outcome.document, "etag": etag})
+
+
+def _error_text(err: GatewayError) -> str:
+    return dumped({"error": {"code": err.code, "detail": err.detail, "extra": err.extra}})

@@ -1,0 +1,427 @@
+"""Writes of all phases: accepted into the journal, carried out side by side, relayed, settled. One instance of it serves.
+
+Source: the write protocol, section 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from gateway.core.canonical import OBJECTS, Document, ObjectSpec
+from gateway.core.canonical.stored import dumped, loaded
+from gateway.core.crosswalk import SHOWN, Number, canonical_id, erp_space, parents
+from gateway.core.etags import ETag, content_hash, parse
+from gateway.core.intents import (
+    ENDED,
+    Accept,
+    Accepted,
+    EpochMoved,
+    Intent,
+    Known,
+    LegRef,
+    Names,
+    NewLeg,
+    Replay,
+)
+from gateway.core.settling import US
+from gateway.core.waves import Cell
+from gateway.errors import (
+    BY_CODE,
+    GatewayError,
+    IdempotencyInFlight,
+    IdempotencyMismatch,
+    JournalUnavailable,
+    RouteMoved,
+)
+from gateway.observe.logs import log
+from gateway.reads.authoritative import ErpSide, Found
+from gateway.reads.numbers import for_client, key_for_erp
+from gateway.store.crosswalk import Crosswalk
+from gateway.store.journal import Claimed, Journal, OperationView
+from gateway.store.sql import StoreDown
+from gateway.writes.carry import Outcome, current, encoded, steps_of
+from gateway.writes.delivery import Delivery, Ended, Place, Places, Timing
+
+Permitted = Callable[[Document], Awaitable[None]]
+KEPT_S = 7 * 24 * 3600
+"""How long an Idempotency-Key is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What a client asks: a verb on an object of a cell. Numbers are those that clients know.
+
+    `places` has the authoritative side first, then the other one where the phase writes both.
+    """
+
+    cell: Cell
+    spec: ObjectSpec
+    verb: str
+    key: str | None
+    document: Document | None
+    if_match: ETag | None
+    places: tuple[Place, ...]
+    client: str
+    subject: str
+    content: str
+    version: str
+    deadline_s: float
+    permitted: Permitted
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write that ended in time: its operation, and what it left behind in the ERP's numbers."""
+
+    operation: str
+    outcome: Outcome
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A write that is in the journal and not done yet: nobody may send it again."""
+
+    operation: str
+    replayed: bool = False
+
+
+class Ids(Protocol):
+    """New ids, 32 hexadecimal digits, rising with time."""
+
+    def __call__(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """Counts per ERP and seconds."""
+
+    replication: int = 8
+    poll_s: float = 0.2
+    lease_s: float = 6.0
+    watch_s: float = 0.25
+
+
+@dataclass(slots=True)
+class WritesGauge:
+    """What the engine is doing, for metrics and health."""
+
+    waiting: int = 0
+    carrying: Counter[str] = field(default_factory=Counter)
+    store_down: str = ""
+
+
+class Writes:
+    """The write engine of one instance."""
+
+    def __init__(  # the composition root's list
+        self,
+        journal: Journal,
+        crosswalk: Crosswalk,
+        places: Places,
+        timing: Timing,
+        instance: str,
+        new_id: Ids,
+        erps: Callable[[], Iterable[str]],
+        limits: EngineLimits | None = None,
+        *,
+        alone: bool = True,
+    ) -> None:
+        self.journal, self.crosswalk = journal, crosswalk
+        self._timing, self._instance, self._new_id, self._erps = timing, instance, new_id, erps
+        self._limits, self._alone = limits or EngineLimits(), alone
+        self.gauge = WritesGauge()
+        self.delivery = Delivery(journal, crosswalk, places, timing, instance)
+        self.delivery.tell, self.delivery.go = self._told, self._go
+        self.delivery.has_room, self.delivery.lost = self._has_room, self._lost
+        self._callers: dict[str, asyncio.Future[Ended]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+        self._strays: set[tuple[str, str, int]] = set()
+
+    # Accepting
+
+    async def submit(self, w: Write) -> Written | Pending:
+        """Journal a write and carry it out.
+
+        Gives:  what it left behind, or that it is still under way when the caller's time is up.
+        Raises: Refused: nothing happened. Unavailable: nothing was sent. RouteMoved: look at the table again.
+        """
+        side = w.places[0].side
+        found = await self._found(w, side)
+        intent, names, new_lane = await self._intent(w, side, found)
+        legs = tuple([await self._leg(w, place, found, first=place is w.places[0]) for place in w.places])
+        caller: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._callers[intent.id] = caller
+        try:
+            accept = Accept(
+                intent, legs, self._instance, self._timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
+            )
+            verdict = await self._journalled(accept)
+            if isinstance(verdict, EpochMoved):
+                raise RouteMoved(
+                    f"The cell ({w.cell.plant}, {w.cell.domain}) moved while the write came in.", retry_after_s=1
+                )
+            if isinstance(verdict, Known):
+                return await self.replayed(verdict, fingerprint(w))
+            if verdict.started is not None:
+                await self._start(verdict.started, verdict.intent, legs[0].erp, found)
+            return await self._answered(intent.id, caller, w.deadline_s)
+        finally:
+            del self._callers[intent.id]
+
+    async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:
+        try:
+            return await self.journal.do(accept)  # type: ignore[return-value]  # what an Accept is answered with
+        except StoreDown as err:
+            self.gauge.store_down = str(err)
+            raise JournalUnavailable("The journal cannot take a write now: nothing was sent.", retry_after_s=2) from err
+
+    async def _found(self, w: Write, side: ErpSide) -> Found | None:
+        steps_of(side, w.verb)
+        if w.key is None:
+            encoded(side, w.verb, w.document, None)
+            return None
+        own = await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key)
+        found = await current(side, own, w.if_match, w.deadline_s)
+        await w.permitted(found.document)
+        encoded(side, w.verb, w.document, found)
+        return found
+
+    async def _intent(self, w: Write, side: ErpSide, found: Found | None) -> tuple[Intent, tuple[Names, ...], bool]:
+        id_ = self._new_id()
+        named = parents(w.spec.name, w.document or {}) if w.verb == "create" else frozenset[Number]()
+        wanted = {*named, (w.spec.name, w.key)} if w.key is not None else set(named)
+        known = await self.crosswalk.canonical(wanted) if wanted else {}
+        lane: str = id_
+        names: tuple[Names, ...] = ()
+        if w.key is not None:
+            lane = known.get((w.spec.name, w.key)) or canonical_id(w.spec.name, side.name, w.key)
+            if (w.spec.name, w.key) not in known:
+                own = Names(w.spec.name, lane, erp_space(side.name), w.key)
+                names = (own, Names(w.spec.name, lane, SHOWN, w.key))
+        above = tuple(sorted(known.get(n) or canonical_id(n[0], side.name, n[1]) for n in named))
+        intent = Intent(
+            id=id_, lane=lane, plant=w.cell.plant, domain=w.cell.domain, object=w.spec.name, verb=w.verb,
+            epoch=w.cell.epoch, term=w.cell.term, side=side.side, content=w.content,
+            created_us=self._timing.wall_us(), client=w.client, subject=w.subject, key=w.key,
+            document=_kept(w, found), if_match=str(w.if_match) if w.if_match else None, version=w.version, parents=above,
+        )  # fmt: skip
+        return intent, names, w.key is None
+
+    async def _leg(self, w: Write, place: Place, found: Found | None, *, first: bool) -> NewLeg:
+        if first:
+            return NewLeg(place.side.side, place.side.name, starts=True)
+        return NewLeg(place.side.side, place.side.name, parked=self._untranslatable(w, place, found))
+
+    def _untranslatable(self, w: Write, place: Place, found: Found | None) -> str | None:
+        """Why the other side can never take this; it is known at once, and not after a night in the queue."""
+        try:
+            steps_of(place.side, w.verb)
+            encoded(place.side, w.verb, w.document, found)
+        except GatewayError as err:
+            errors = err.extra.get("errors") or ()
+            return "; ".join([err.detail, *(f"{'.'.join(map(str, e['path']))}: {e['reason']}" for e in errors)])
+        return None
+
+    def _replay(self, w: Write, intent: Intent) -> Replay | None:
+        if w.idempotency_key is None:
+            return None
+        return Replay(w.client, w.idempotency_key, fingerprint(w), intent.created_us + KEPT_S * US)
+
+    async def _start(self, ref: LegRef, intent: Intent, erp: str, found: Found | None) -> None:
+        leg = Claimed(ref, intent, erp, "sending", authoritative=True, attempts=0, native_key=None, step=None)
+        self._carry(leg, found)
+
+    async def _answered(self, id_: str, caller: asyncio.Future[Ended], deadline_s: float) -> Written | Pending:
+        """Wait for the authoritative side, whoever carries the leg, as long as the caller does."""
+        while (left_s := deadline_s - self._timing.steady_s()) > 0:
+            done, _ = await asyncio.wait({caller}, timeout=min(left_s, self._limits.watch_s))
+            if not done and not self._alone:
+                view = await self.journal.operation(id_)
+                if view is not None and view.legs and view.legs[0].state in ENDED:
+                    return self._ended(id_, _stored(view))
+            if done:
+                return self._ended(id_, caller.result())
+        return Pending(id_)
+
+    def _ended(self, id_: str, ended: Ended) -> Written | Pending:
+        if isinstance(ended, GatewayError):
+            raise ended
+        return Written(id_, ended) if ended is not None else Pending(id_)
+
+    async def replayed(self, known: Known, fingerprint_: str) -> Written | Pending:
+        """What a used Idempotency-Key stands for. Raises: IdempotencyMismatch, IdempotencyInFlight, or what the first call did."""
+        if known.fingerprint != fingerprint_:
+            raise IdempotencyMismatch("This Idempotency-Key was used for another request.")
+        view = await self.journal.operation(known.intent)
+        if view is None:
+            raise IdempotencyMismatch("The operation of this Idempotency-Key is gone.")
+        if view.legs[0].state not in ENDED:
+            if known.intent in self._callers:
+                raise IdempotencyInFlight("The first request with this key is still being answered.", retry_after_s=1)
+            return Pending(known.intent, replayed=True)
+        ended = _stored(view)
+        if isinstance(ended, GatewayError):
+            ended.extra["replayed"] = True
+            raise ended
+        if ended is None:
+            return Pending(known.intent, replayed=True)
+        if ended.document is not None:
+            leg, object_ = view.legs[0], view.intent.object
+            (document,) = await for_client(self.crosswalk, leg.erp, object_, [ended.document])
+            ended = replace(ended, document=document, key=view.intent.key or document.get(OBJECTS[object_].key))
+        return Written(known.intent, ended, replayed=True)
+
+    # Carrying
+
+    def _carry(self, leg: Claimed, found: Found | None = None) -> None:
+        task = asyncio.create_task(self._carried(leg, found))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carried(self, leg: Claimed, found: Found | None) -> None:
+        self.gauge.carrying[leg.erp] += 1
+        try:
+            await self.delivery.carry(leg, found)
+        except StoreDown as err:
+            # The leg is ours in the journal and nobody carries it: freed at the next beat, as if its owner had died.
+            self.gauge.store_down = str(err)
+            log.error("leg.unjournalled", intent=leg.intent.id, side=leg.ref.side, reason=str(err))
+            self._lost(leg)
+        except Exception as err:  # one leg's trouble is not the others'
+            log.error("leg.failed", intent=leg.intent.id, side=leg.ref.side, exc_info=err)
+            self._lost(leg)
+        finally:
+            self.gauge.carrying[leg.erp] -= 1
+            self._wake.set()
+
+    def _lost(self, leg: Claimed) -> None:
+        self._strays.add((leg.ref.intent, leg.ref.side, leg.ref.fence))
+
+    def _has_room(self) -> bool:
+        return sum(self.gauge.carrying.values()) < self._limits.replication * 4
+
+    async def _go(self, refs: tuple[LegRef, ...]) -> None:
+        for leg in await self.journal.owned(refs):
+            self._carry(leg)
+
+    def _told(self, intent: str, ended: Ended) -> None:
+        caller = self._callers.get(intent)
+        if caller is not None and not caller.done():
+            caller.set_result(ended)
+
+    # Relaying
+
+    async def start(self) -> None:
+        """Take up what is owed, and go on doing so. Raises: StoreDown."""
+        if self._alone:
+            await self.journal.alone(self._instance)
+        await self._beat()
+        self._loops = [asyncio.create_task(self._relay()), asyncio.create_task(self._heart())]
+
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """End: what is being carried gets `drain_s` seconds, the rest is in the journal."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._tasks and drain_s > 0:
+            await asyncio.wait(set(self._tasks), timeout=drain_s)
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreDown):
+            await self.journal.leave(self._instance)
+        await self.journal.database.close()
+
+    async def _relay(self) -> None:
+        while True:
+            try:
+                busy = await self.relay_once()
+                self.gauge.store_down = ""
+            except StoreDown as err:
+                busy = False
+                self.gauge.store_down = str(err)
+            if not busy:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._limits.poll_s)
+            self._wake.clear()
+
+    async def relay_once(self) -> bool:
+        """Claim what is due, up to what each ERP may get. Gives: whether there may be more."""
+        more = False
+        for erp in self._erps():
+            room = self._limits.replication - self.gauge.carrying[erp]
+            if room <= 0:
+                continue
+            claimed = await self.journal.claim(self._instance, erp, self._timing.wall_us(), room)
+            for leg in claimed:
+                self._carry(leg)
+            more = more or len(claimed) == room
+        return more
+
+    async def _heart(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.lease_s / 3)
+            with suppress(StoreDown):
+                await self._beat()
+
+    async def _beat(self) -> None:
+        """Renew the lease, and free what the dead and the lost own."""
+        before_s, now_us = self._timing.boot_s(), self._timing.wall_us()
+        until_us = now_us + int(self._limits.lease_s * US)
+        await self.journal.beat(self._instance, until_us, now_us, None)
+        lease = self.delivery.lease
+        # It fences itself well before the others think it dead: clocks differ, and a call takes its time.
+        lease.until_boot_s = before_s + self._limits.lease_s * 2 / 3
+        lease.until_wall_us = until_us
+        strays, self._strays = self._strays, set()
+        try:
+            freed = await self.journal.take_over(now_us, sorted(strays))
+        except StoreDown:
+            self._strays |= strays
+            raise
+        if freed:
+            log.info("legs.taken_over", count=freed)
+            self._wake.set()
+
+
+def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, document: Document | None) -> str:
+    """What an Idempotency-Key is bound to: the canonical operation, whatever the version."""
+    text = content_hash(document) if document is not None else ""
+    return hashlib.sha256("\n".join((plant, object_, verb, key or "", text)).encode()).hexdigest()
+
+
+def fingerprint(w: Write) -> str:
+    """The fingerprint of a write."""
+    return fingerprint_of(w.cell.plant, w.spec.name, w.verb, w.key, w.document)
+
+
+def _kept(w: Write, found: Found | None) -> str | None:
+    if w.document is None:
+        return None
+    if w.verb != "change":
+        return dumped(w.document)
+    now = found.document if found is not None else {}
+    return dumped({"patch": w.document, "before": {name: now.get(name) for name in w.document}})
+
+
+def _stored(view: OperationView) -> Ended:
+    """The answer in the journal."""
+    if view.answer is None:
+        return None
+    found = loaded(view.answer)
+    if "error" in found:
+        error = found["error"]
+        kind = BY_CODE.get(error["code"], GatewayError)
+        return kind(error["detail"], **error["extra"])
+    etag = parse(found["etag"]) if found.get("etag") else None
+    return Outcome(found.get("document"), etag, found.get("key"))

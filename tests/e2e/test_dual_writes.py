@@ -1,0 +1,228 @@
+"""While a plant moves, every accepted write reaches both ERPs, once each, and the client sees one ERP and one number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.e2e.calls import Json, Plant, good, order, refused
+from tests.support.gateway import RunningGateway, deployment
+from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+
+ORDERS = "production-orders"
+LEADS = {"1000": "legacy", "2000": "cloud"}
+BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
+WAVES = "    target: cloud\n    wave: wave-{}"
+
+
+@pytest.fixture(scope="module")
+def erps() -> Iterator[Pair]:
+    with simulated_pair() as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
+    made = deployment(tmp_path_factory.mktemp("dual"), erps)
+    for number, phase in ((1, "dual_legacy"), (2, "dual_cloud")):
+        place = WAVES.format(number)
+        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
+    made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
+    with made.running() as started:
+        yield started
+
+
+@pytest.fixture
+def plant(gateway: RunningGateway, code: str) -> Plant:
+    return Plant(gateway.client("admin"), code)
+
+
+@pytest.fixture
+def leader(erps: Pair, code: str) -> SimErp:
+    return erps.legacy if LEADS[code] == "legacy" else erps.cloud
+
+
+@pytest.fixture
+def follower(erps: Pair, code: str) -> SimErp:
+    return erps.cloud if LEADS[code] == "legacy" else erps.legacy
+
+
+def awaited(what: Callable[[], Any], within_s: float = 30) -> Any:
+    """Ask until there is an answer."""
+    give_up_at_s = time.monotonic() + within_s
+    while not (found := what()):
+        assert time.monotonic() < give_up_at_s, "it never came"
+        time.sleep(0.05)
+    return found
+
+
+def operation(plant: Plant, answer: httpx.Response) -> Json:
+    return good(plant.http.get(f"/api/v2/operations/{answer.headers['x-op-id']}"))
+
+
+def settled(plant: Plant, answer: httpx.Response, *states: str) -> Json:
+    """The operation once it is in one of the states."""
+    wanted = states or ("done",)
+    return awaited(lambda: found if (found := operation(plant, answer))["state"] in wanted else None)
+
+
+def orders(erp: SimErp, mark: int, verb: str = "create") -> list[Entry]:
+    """What was done to order headers through the API."""
+    names = ("A_ProductionOrder_2", "ProductionOrder")
+    return [e for e in erp.since(mark, origin="api") if e["verb"] == verb and e["entity"] in names]
+
+
+def quantity(entry: Entry) -> Decimal:
+    after = entry["after"]
+    return Decimal(after.get("TotalQuantity") or after["OrderPlannedTotalQty"])
+
+
+@BOTH
+def test_an_order_is_made_in_both_erps_and_the_client_gets_the_number_of_the_one_in_charge(
+    plant: Plant, leader: SimErp, follower: SimErp, code: str
+) -> None:
+    marks = leader.length, follower.length
+    answer = plant.ordered()
+    made = good(answer, 201)
+    assert answer.headers["x-route"].startswith(f"{LEADS[code]}; epoch=1; phase=dual_")
+    (first,) = orders(leader, marks[0])
+    assert made["id"] in [key.lstrip("0") for key in first["key"].values()]
+    shown = settled(plant, answer)
+    assert [leg["state"] for leg in shown["legs"]] == ["done", "done"]
+    (second,) = orders(follower, marks[1])
+    assert quantity(first) == quantity(second) == Decimal(made["quantity"]["value"])
+
+
+@BOTH
+def test_a_change_follows_into_the_other_erp_under_that_ones_own_number(
+    plant: Plant, leader: SimErp, follower: SimErp
+) -> None:
+    made = plant.ordered()
+    key, marks = good(made, 201)["id"], (leader.length, follower.length)
+    changed = plant.change(ORDERS, key, {"quantity": {"value": "77"}}, made.headers["etag"])
+    assert Decimal(good(changed)["quantity"]["value"]) == 77
+    settled(plant, changed)
+    for erp, mark in ((leader, marks[0]), (follower, marks[1])):
+        (entry,) = orders(erp, mark, "update")
+        assert quantity(entry) == 77
+
+
+@BOTH
+def test_writes_to_one_order_reach_the_other_erp_in_their_order(plant: Plant, follower: SimErp) -> None:
+    made, mark = plant.ordered(), follower.length
+    key = good(made, 201)["id"]
+    last = made
+    for number in range(11, 16):
+        last = plant.change(ORDERS, key, {"quantity": {"value": str(number)}}, last.headers["etag"])
+        good(last)
+    settled(plant, last)
+    assert [quantity(e) for e in orders(follower, mark, "update")] == [11, 12, 13, 14, 15]
+
+
+@BOTH
+def test_when_the_other_erp_is_down_the_client_never_hears_of_it_and_it_catches_up(
+    plant: Plant, follower: SimErp
+) -> None:
+    mark = follower.length
+    with follower.fault("drop_before", method="POST", count=0), follower.fault("status", status=503, count=0):
+        answer = plant.ordered()
+        made = good(answer, 201)
+        assert operation(plant, answer)["state"] in ("replicating", "pending")
+    settled(plant, answer)
+    (entry,) = orders(follower, mark)
+    assert quantity(entry) == Decimal(made["quantity"]["value"])
+
+
+@BOTH
+@pytest.mark.parametrize("fault", ["commit_then_drop", "truncate"])
+def test_an_answer_lost_on_the_way_makes_no_second_order_anywhere(
+    plant: Plant, leader: SimErp, follower: SimErp, fault: str
+) -> None:
+    marks = leader.length, follower.length
+    with leader.fault(fault, method="POST", match="Order"), follower.fault(fault, method="POST", match="Order"):
+        answer = plant.ordered()
+        assert answer.status_code in (201, 202)
+        settled(plant, answer)
+    assert len(orders(leader, marks[0])) == 1
+    assert len(orders(follower, marks[1])) == 1
+
+
+@BOTH
+def test_what_the_leading_erp_refuses_goes_nowhere(plant: Plant, erps: Pair) -> None:
+    with erps.untouched():
+        refused(plant.ordered(item="NO-SUCH-ITEM"), 422, "erp-refused")
+
+
+@BOTH
+def test_what_only_the_other_erp_refuses_is_a_case_and_the_client_keeps_its_answer(
+    plant: Plant, leader: SimErp, follower: SimErp
+) -> None:
+    with follower.fault("status", status=400, message="Period closed", method="POST", match="Order"):
+        answer = plant.ordered()
+        good(answer, 201)
+        shown = settled(plant, answer, "parked")
+    assert [leg["state"] for leg in shown["legs"]] == ["done", "parked"]
+    assert "Period closed" in shown["legs"][1]["error"]
+
+
+@BOTH
+def test_a_request_sent_twice_under_one_key_is_done_once_and_answered_alike(plant: Plant, leader: SimErp) -> None:
+    mark, key = leader.length, {"Idempotency-Key": str(uuid4())}
+    first, second = plant.ordered(), None
+    first = plant.create(ORDERS, order(), **key)
+    second = plant.create(ORDERS, order(), **key)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.content == first.content
+    assert second.headers["etag"] == first.headers["etag"]
+    assert second.headers["location"] == first.headers["location"]
+    assert len(orders(leader, mark)) == 2  # one without a key, one with
+
+
+@BOTH
+def test_a_key_stands_for_one_request_only(plant: Plant, erps: Pair) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    settled(plant, plant.create(ORDERS, order(), **key))
+    with erps.untouched():
+        refused(
+            plant.create(ORDERS, order(quantity={"value": "3", "unit": "H87"}), **key), 422, "idempotency-key-reused"
+        )
+
+
+@BOTH
+def test_a_refusal_is_the_same_the_second_time(plant: Plant, erps: Pair) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    first = refused(plant.create(ORDERS, order(item="NO-SUCH-ITEM"), **key), 422, "erp-refused")
+    with erps.untouched():
+        second = refused(plant.create(ORDERS, order(item="NO-SUCH-ITEM"), **key), 422, "erp-refused")
+    assert second["erp_message"] == first["erp_message"]
+
+
+def test_a_key_that_is_none_is_refused(gateway: RunningGateway, erps: Pair) -> None:
+    plant = Plant(gateway.client("admin"), "1000")
+    with erps.untouched():
+        refused(plant.create(ORDERS, order(), **{"Idempotency-Key": "x" * 300}), 400, "malformed")
+
+
+@BOTH
+def test_nobody_sees_another_callers_operation(plant: Plant, gateway: RunningGateway, code: str) -> None:
+    answer = plant.ordered()
+    other = gateway.client("mes")
+    refused(other.get(f"/api/v2/operations/{answer.headers['x-op-id']}"), 404, "no-such-operation")
+
+
+@BOTH
+def test_an_order_released_here_is_released_there(plant: Plant, follower: SimErp) -> None:
+    made = plant.ordered()
+    key, mark = good(made, 201)["id"], follower.length
+    released = plant.act(ORDERS, key, "release")
+    assert released.status_code in (200, 204)
+    settled(plant, released)
+    assert any(e["after"]["OrderIsReleased"] for e in orders(follower, mark, "update"))
