@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test bench lint types imports unit lock docs clean
+.PHONY: help install demo check test sim model bench lint types imports unit lock docs clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,6 +42,12 @@ check: lint types imports unit ## the fast loop: lint, types, import contracts, 
 
 test: $(STAMP) ## everything: real ERPs, real databases, real sockets
 	$(BIN)/pytest tests --durations=25 $(ARGS)
+
+sim: $(STAMP) ## 100,000 histories of the write protocol in virtual time (ARGS="--histories 1000 --seed 7")
+	$(BIN)/changeover sim --histories 100000 $(ARGS)
+
+model: $(STAMP) ## the write protocol as a model, every history within bounds (spin; ARGS="--full" for larger ones)
+	$(BIN)/python -m tests.model $(ARGS)
 
 bench: $(STAMP) ## the gateway's full job beside nginx
 	$(BIN)/python -m tests.bench $(ARGS)

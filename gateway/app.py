@@ -41,9 +41,12 @@ from gateway.settings import Settings
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store, StoreUnusable
 from gateway.store.journal import Claimed, Journal
+from gateway.store.points import arm
 from gateway.store.schema import migrate
+from gateway.store.upkeep import demanded
+from gateway.store.sql import machine_us
 from gateway.store.waves import Running, files_of, revision, running
-from gateway.writes.delivery import Place, Timing
+from gateway.writes.delivery import Place, StoreClock, Timing
 from gateway.writes.engine import EngineLimits, Writes
 
 _HERE = Path(__file__).parent
@@ -137,9 +140,12 @@ class Gateway:
             now = await running(self.store)
         if now is None:
             raise StoreUnusable("the store gave nothing back after the first apply")
+        arm(self.settings.crash_at)
         self._writes = self._engine()
         await self._swap(now)
         await self._writes.start()
+        if (wanted := await demanded(self.store)) is not None:
+            self.trouble["reconciliation"] = wanted  # said, and no reason to be unready: reads and writes are sound
         self._follower = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -229,7 +235,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         timing = Timing(
             call_s=self.settings.write_call_s,
-            wall_us=lambda: time.time_ns() // 1000,
+            wall_us=StoreClock(machine_us),
             steady_s=loop.time,
             boot_s=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
             chance=random.random,

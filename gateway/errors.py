@@ -5,7 +5,7 @@ GatewayError
 │   ├── Malformed  TooLarge  UriTooLong  HeadersTooLarge  UnsupportedMedia  MethodNotAllowed  ExpectationFailed
 │   ├── NotAuthenticated  Denied
 │   ├── UnroutedPlant  UnknownVersion  UnknownResource  NoSuchDocument  VersionGone
-│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  LaneParked
+│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  LaneParked  NoSuchCase  CaseMoved
 │   ├── IdempotencyMissing  IdempotencyMismatch  IdempotencyInFlight
 │   └── Conflict  StaleEtag  EtagRequired
 ├── Unavailable        waiting helps: PolicyUnavailable  KeysUnavailable  ErpDown  ErpTimeout  ErpBusy  Overloaded  NotYet  Draining
@@ -190,6 +190,18 @@ class LaneParked(Refused):
     """An earlier write to this document waits for a person's decision."""
 
     code = "lane-parked"
+
+
+class NoSuchCase(Refused):
+    """There is no case with this number."""
+
+    code = "no-such-case"
+
+
+class CaseMoved(Refused):
+    """The case does not allow this as it stands now. `state` is the case's, `leg` its leg's."""
+
+    code = "case-moved"
 
 
 class Unavailable(GatewayError):

@@ -46,6 +46,8 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
         errors.EtagRequired: Problem(428, "Send If-Match.", "Nothing."),
         errors.NoSuchOperation: Problem(404, "Check the operation's id.", "Nothing; the journal keeps operations for a time."),
         errors.LaneParked: Problem(409, "Ask the migration team; an earlier write waits.", "Close the case of this document."),
+        errors.NoSuchCase: Problem(404, "Nothing: the admin port answers it.", "Check the number with `changeover case list`."),
+        errors.CaseMoved: Problem(409, "Nothing: the admin port answers it.", "Read the case again; the text says what it allows."),
         errors.IdempotencyMissing: Problem(400, "Send Idempotency-Key, a new one for each new request.", "Nothing."),
         errors.IdempotencyMismatch: Problem(422, "Use a new Idempotency-Key for a new request.", "Nothing."),
         errors.IdempotencyInFlight: Problem(409, "Wait for the first request's answer, or ask again.", "Nothing."),

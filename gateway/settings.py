@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -52,3 +52,12 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses unsafe settings"
     )
+    crash_at: Path | None = Field(
+        None, description="tests only, refused in production: a file that says at which point of a write to be killed"
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Settings:
+        if self.environment == "production" and self.crash_at is not None:
+            raise ValueError("CHANGEOVER_CRASH_AT is for tests: production refuses it")
+        return self

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,7 +24,7 @@ from gateway.edge.api_keys import generate
 from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.store.schema import migrate
-from gateway.store.waves import running
+from gateway.store.waves import NotDrained, running
 
 T = TypeVar("T")
 Folder = Annotated[Path | None, typer.Option("--content", help="folder with routes/, translators/ and policies/")]
@@ -107,6 +108,9 @@ def apply(
     unsafe_switch: Annotated[
         bool, typer.Option("--unsafe-switch", help="move cells between ERPs without a flip")
     ] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", help="seconds to wait until the cells that move owe no writes", min=0)
+    ] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")] = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -118,16 +122,12 @@ def apply(
         async def go(store: Store) -> waves.Planned:
             if dry_run:
                 return await waves.plan(store, found)
-            return await waves.apply(
-                store,
-                found,
-                files,
-                actor=getpass.getuser(),
-                reason=reason,
-                now_us=time.time_ns() // 1000,
-                expected=plan_id,
-                unsafe_switch=unsafe_switch,
-            )
+            attempt = partial(
+                waves.apply, store, found, files,
+                actor=getpass.getuser(), reason=reason, now_us=time.time_ns() // 1000,
+                expected=plan_id, unsafe_switch=unsafe_switch,
+            )  # fmt: skip
+            return await waves.once_drained(attempt, wait, lambda err: progress.print(f"still open: {err}"))
 
         try:
             planned = with_store(made, go)
@@ -137,9 +137,26 @@ def apply(
                 f"These changes move traffic from one ERP to another:\n{lines}\nOnly --unsafe-switch does that here.",
                 Exit.GATE,
             )
+        except NotDrained as err:
+            fail(_not_drained(err), Exit.GATE)
         _print_plan(planned, output)
         if not dry_run and not planned.empty:
             progress.print("applied")
+
+
+def _not_drained(err: NotDrained) -> str:
+    """What holds a move up, and what can be done about it."""
+    now_us = time.time_ns() // 1000
+    lines = [
+        f"  ({o.plant}, {o.domain}): {o.legs} open, the oldest since {(now_us - o.oldest_us) // 1_000_000} s"
+        + ("; suspended: `changeover resume` lets them go" if o.suspended else "")
+        for o in err.owed
+    ]
+    told = "Nothing was changed: writes are still on their way to the ERPs of these cells:"
+    help_ = (
+        "Wait until they are done (--wait SECONDS), or see in /readyz and /admin/v1/backlog which ERP holds them up."
+    )
+    return "\n".join([told, *lines, help_])
 
 
 def wave(database: Database = None, output: Output = Format.TABLE) -> None:

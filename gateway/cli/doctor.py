@@ -27,6 +27,7 @@ from gateway.protocols.shape import shape_of
 from gateway.settings import Settings
 from gateway.store.engine import Store, StoreUnusable
 from gateway.store.schema import at_head
+from gateway.store.upkeep import demanded
 from gateway.store.waves import running
 
 _FEW_FILES = 4096
@@ -129,6 +130,8 @@ async def _store(made: Settings, content: Content) -> list[Finding]:
                     "content in force", "warning", f"{now.content}, the folder is {content.revision}", "changeover plan"
                 )
             )
+        if have == newest and (wanted := await demanded(store)) is not None:
+            found.append(Finding("reconciliation", "warning", wanted, "reconcile all plants before the next flip"))
         return found
     except (StoreUnusable, OSError) as err:
         return [Finding("store", "bad", str(err), "check CHANGEOVER_DATABASE_URL")]

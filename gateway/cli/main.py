@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import content, demo, dialect, doctor, explain, serve
+from gateway.cli import (
+    case,
+    cells,
+    content,
+    crosswalk,
+    demo,
+    dialect,
+    doctor,
+    explain,
+    journal,
+    serve,
+    sim,
+    store_commands,
+)
 from gateway.cli.demo import sandbox
 
 app = typer.Typer(name="changeover", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -40,4 +53,11 @@ app.command("sandbox")(sandbox.sandbox)
 app.add_typer(dialect.app, name="dialect")
 app.command("drift")(dialect.drift)
 app.command("wave")(content.wave)
+app.command("suspend")(cells.suspend)
+app.command("resume")(cells.resume)
 app.command("key")(content.key)
+app.command("sim")(sim.sim)
+app.add_typer(case.app, name="case")
+app.add_typer(journal.app, name="journal")
+app.add_typer(crosswalk.app, name="crosswalk")
+app.add_typer(store_commands.app, name="store")

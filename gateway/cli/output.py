@@ -63,6 +63,15 @@ def show(rows: Sequence[dict[str, Any]], output: Format, *, title: str | None = 
         Console(width=None if console.is_terminal else 200).print(table)
 
 
+def print_data(value: dict[str, Any], output: Format) -> None:
+    """Print one thing with its parts; as a table, that is YAML."""
+    if output is Format.JSON:
+        print_json(value)
+    else:
+        plain = json.loads(json.dumps(value, default=str))
+        sys.stdout.write(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=160))
+
+
 def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
@@ -87,6 +96,7 @@ def told() -> Iterator[None]:
     except SecretMissing as err:
         fail(f"missing: {err}", Exit.USAGE)
     except GatewayError as err:
-        fail(f"{err.code}: {err.detail}")
+        more = "".join(f"\n  {e.get('field', '')}: {e.get('reason', '')}" for e in err.extra.get("errors", ()))
+        fail(f"{err.code}: {err.detail}{more}")
     except OSError as err:
         fail(str(err), Exit.UNREACHABLE)

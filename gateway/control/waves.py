@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.control.content import Content, pack
-from gateway.core.waves import Change, Plan, WaveTable, applied, difference
+from gateway.core.waves import CellId, Change, Plan, WaveTable, applied, difference
+from gateway.store import waves as stored
 from gateway.store.engine import Store
-from gateway.store.waves import AuditEntry, Running, StalePlan, commit, running
+from gateway.store.waves import AuditEntry, NotDrained, Running, StalePlan, commit, running
 
 EMPTY = WaveTable(0)
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ async def apply(
 
     Takes:  `expected`, the id of a plan that was looked at; `unsafe_switch`, the permission to move cells without a flip.
     Raises: StalePlan: the plan is not the one expected, or somebody applied meanwhile. Guarded: cells would move.
+            NotDrained: cells that would move still owe writes to their ERPs.
     """
     found = await plan(store, content)
     if expected is not None and found.plan.id != expected:
@@ -77,3 +81,43 @@ async def apply(
     detail = {"plan": found.plan.id, "content": content.revision, "changes": [str(c) for c in found.plan.changes]}
     await commit(store, found.plan, table, pack(files), AuditEntry(now_us, actor, "apply", reason, detail))
     return found
+
+
+async def once_drained(
+    attempt: Callable[[], Awaitable[Planned]], wait_s: float, tell: Callable[[NotDrained], None]
+) -> Planned:
+    """Try an apply again until nothing is open in the cells that it moves, for so many seconds.
+
+    Takes: `tell`, called with what is still open, about once a second. Raises: NotDrained, and what an apply raises.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_s, told_s = loop.time() + wait_s, 0.0
+    while True:
+        try:
+            return await attempt()
+        except NotDrained as err:
+            now_s = loop.time()
+            if now_s >= give_up_s:
+                raise
+            if now_s >= told_s + 1:
+                told_s = now_s
+                tell(err)
+        await asyncio.sleep(_LOOK_S)
+
+
+async def suspend(
+    store: Store, cell: CellId, *, suspended: bool, actor: str, reason: str, now_us: int, dry_run: bool = False
+) -> bool:
+    """Let what a cell's other side is owed wait (`suspended`), or go on; the side in charge goes on in either case.
+
+    Gives: whether that is a change. Raises: NoSuchCell.
+    """
+    if dry_run:
+        now = await running(store)
+        found = now.table.cells.get(cell) if now else None
+        if found is None:
+            raise stored.NoSuchCell(f"no cell ({cell[0]}, {cell[1]})")
+        return found.suspended != suspended
+    action = "suspend" if suspended else "resume"
+    entry = AuditEntry(now_us, actor, action, reason, {"plant": cell[0], "domain": cell[1]})
+    return await stored.suspend(store, cell, entry, suspended=suspended)

@@ -23,6 +23,8 @@ ENDED = frozenset({"done", "refused", "voided"})
 """Nothing is owed any more: the lane goes on."""
 OWNED = frozenset({"sending", "settling"})
 """Some instance works on it; its lease guards it."""
+OUTCOMES = frozenset({"advance", "finish", "refuse", "put_back", "doubt", "park", "void"})
+"""Events that say what came of a call."""
 
 LEG: MappingProxyType[tuple[LegState, Event], LegState] = MappingProxyType(
     {
@@ -123,6 +125,17 @@ class NewCase:
 
     kind: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about a case, as the audit keeps it. `detail` is JSON text: what stood before and what after."""
+
+    case: int
+    action: str
+    actor: str
+    reason: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +240,10 @@ class Move:
     void_intent: bool = False
     """With `void`: nothing was sent, the client is told so, and its key may be used again."""
     instance: str | None = None
+    decision: Decision | None = None
+    """A person's move: only a parked leg takes it."""
+    repaired: str | None = None
+    """The document, as text, that this leg alone is sent with from now on."""
 
     @property
     def lane(self) -> str:
@@ -272,6 +289,8 @@ class LegRow:
     held: bool
     """Not released yet: the authoritative side has not taken the write."""
     attempts: int = 0
+    reopened: int = 0
+    """How often a person sent it on its way again."""
     waits_for: set[str] = field(default_factory=set)
     values: dict[str, Any] = field(default_factory=dict)
     """Other columns to be written."""

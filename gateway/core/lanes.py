@@ -15,6 +15,7 @@ from gateway.core.intents import (
     Accept,
     Accepted,
     Command,
+    Decision,
     Done,
     EpochMoved,
     Fenced,
@@ -26,6 +27,7 @@ from gateway.core.intents import (
     Names,
     NewCase,
     NewLeg,
+    NoSuchMove,
     Replay,
     StepRecord,
     Verdict,
@@ -71,8 +73,10 @@ class Working:
     forgotten_replays: list[str] = field(default_factory=list)
     cases: list[tuple[LegId, NewCase, int]] = field(default_factory=list)
     ended: list[LegId] = field(default_factory=list)
-    settled_cases: list[LegId] = field(default_factory=list)
-    """Legs whose open cases have nothing left to decide."""
+    decisions: list[tuple[Decision, int, bool]] = field(default_factory=list)
+    """What people decided, when, and whether it ends the case."""
+    settled_cases: list[tuple[LegId, int, str]] = field(default_factory=list)
+    """Legs whose cases have nothing left to decide: since when, and why."""
 
 
 def decided(w: Working, command: Command) -> Verdict:
@@ -105,7 +109,7 @@ def _new_leg(w: Working, c: Accept, intent: Intent, leg: NewLeg) -> LegRef | Non
     held = leg.side != intent.side
     row = LegRow(intent.id, leg.side, intent.lane, intent.lane_seq, leg.erp, "waiting", 0, not held, held)
     row.waits_for = {last for lane in intent.parents if (last := _last_open(w, lane, leg.side)) is not None}
-    first = _head(w, intent.lane, leg.side) is None
+    first = _first_of_lane(w, intent.lane, leg.side)
     w.legs[id_] = w.new_legs[id_] = row
     w.waits += [(intent.id, leg.side, parent) for parent in sorted(row.waits_for)]
     for parent in row.waits_for:
@@ -127,6 +131,10 @@ def _new_leg(w: Working, c: Accept, intent: Intent, leg: NewLeg) -> LegRef | Non
     return _claimed(row, c.instance)
 
 
+def _first_of_lane(w: Working, lane: str, side: Side) -> bool:
+    return _head(w, lane, side) is None
+
+
 def _free(row: LegRow) -> bool:
     return not row.held and not row.waits_for
 
@@ -143,15 +151,37 @@ def _move(w: Working, c: Move) -> Verdict:
     row = w.legs.get(id_)
     if row is None or c.ref.fence not in (row.fence, ANY_FENCE):
         return Fenced(c.ref)
+    if c.decision is not None and row.state != "parked":
+        # Somebody else decided meanwhile: a leg on its way is never voided or finished by what was seen before.
+        raise NoSuchMove(f"a leg that is {row.state} waits for nobody's decision")
     row.state = moved(row.state, c.event)
     w.changed[id_] = row
+    _counted(row, c)
+    _noted(w, row, c)
+    if row.state not in ENDED:
+        return Done(row.state, _released(w, [(row.lane, row.side)], c) if c.event == "reopen" else ())
+    row.values |= {"ended_us": c.now_us, "owner": None}
+    return Done(row.state, _after(w, row, c))
+
+
+def _counted(row: LegRow, c: Move) -> None:
     row.values |= _columns(c)
     if c.event in ("put_back", "doubt", "park", "reopen"):
         row.values["owner"] = None
     if c.event in ("put_back", "doubt"):
         row.attempts += 1
-    if c.event == "advance":
+    if c.event in ("advance", "reopen"):
         row.attempts = 0
+    if c.event == "reopen":
+        row.reopened += 1
+        row.values["reopened"] = row.reopened
+
+
+def _noted(w: Working, row: LegRow, c: Move) -> None:
+    """What a move brings beside the leg's new state."""
+    id_: LegId = (row.intent, row.side)
+    if c.decision is not None:
+        w.decisions.append((c.decision, c.now_us, row.state in ENDED))
     if c.step is not None:
         w.steps.append((id_, c.step))
     if c.next_step is not None:
@@ -162,20 +192,18 @@ def _move(w: Working, c: Move) -> Verdict:
         w.answers.append((row.intent, c.answer))
     if c.case is not None:
         w.cases.append((id_, c.case, c.now_us))
-    if row.state not in ENDED:
-        return Done(row.state, _released(w, [(row.lane, row.side)], c) if c.event == "reopen" else ())
-    row.values |= {"ended_us": c.now_us, "owner": None}
-    return Done(row.state, _after(w, row, c))
 
 
 def _columns(c: Move) -> dict[str, Any]:
-    given = {"native_key": c.key, "error": c.error, "next_at_us": c.next_at_us}
+    given = {"native_key": c.key, "error": c.error, "next_at_us": c.next_at_us, "repaired": c.repaired}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _after(w: Working, row: LegRow, c: Move) -> tuple[LegRef, ...]:
     """What an ended leg lets go: the intent's other leg, the next of the lane, and those who waited for it."""
     places = _let_go(w, row)
+    if row.reopened:
+        w.settled_cases.append(((row.intent, row.side), c.now_us, f"sent again, and now {row.state}"))
     if row.authoritative:
         for other in [leg for leg in w.legs.values() if leg.intent == row.intent]:
             places |= _decided_for(w, other, row, c)
@@ -190,8 +218,9 @@ def _decided_for(w: Working, other: LegRow, row: LegRow, c: Move) -> set[tuple[s
     if row.state == "done":
         other.held = False
         return {(other.lane, other.side)}
-    if other.state == "parked":
-        w.settled_cases.append((other.intent, other.side))
+    if other.state == "parked" or other.reopened:
+        why = "the write was refused, so nothing is owed"
+        w.settled_cases.append(((other.intent, other.side), c.now_us, why))
     other.state = moved(other.state, "void")
     other.values |= {"ended_us": c.now_us, "owner": None}
     return _let_go(w, other)

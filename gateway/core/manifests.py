@@ -24,6 +24,10 @@ class Rule(_Strict):
     evidence: dict[str, list[str]] = Field(
         {}, description="settle conditional: canonical field -> values it has only after the verb was carried out"
     )
+    steps: dict[str, dict[str, list[str]]] = Field(
+        {},
+        description="verbs of several calls: call -> native field -> values it has only once that call was carried out",
+    )
     atomic_document: bool = Field(default=True, description="a document is taken with all its lines, or not at all")
     derives: list[str] = Field([], description="objects the ERP makes by itself when it takes this one")
     external_number: str | None = Field(None, description="the canonical field that may carry a number of ours")

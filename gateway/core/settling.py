@@ -5,6 +5,7 @@ Source: the write protocol, section 1.6.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -27,14 +28,22 @@ class Settlement:
     reason: str = ""
 
 
-def settlement(
-    rule: Rule, step: StepRecord, now_us: int, call_s: float, *, compares: bool, marked: bool = True
-) -> Settlement:
-    """Decide about a step in doubt.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the step in doubt was for.
 
-    Takes: `call_s`, how long a call may take; `compares`, whether the document existed before, so that reading it can tell;
-    `marked`, whether the intent's id stands in the field to look it up by, or a value of the client's own.
+    `new`: a document that was not there before. `named`: it is new, and its key was ours to choose. `tells`: reading the document
+    tells whether the step was carried out. `marked`: the step's id stands in the field to look it up by, not a value of the client's own.
     """
+
+    new: bool
+    named: bool = False
+    tells: bool = False
+    marked: bool = True
+
+
+def settlement(rule: Rule, step: StepRecord, now_us: int, call_s: float, target: Target) -> Settlement:
+    """Decide about a step in doubt. Takes: `call_s`, how long a call may take."""
     match rule.settle:
         case "key":
             # The copy on its way may land as late as `max_exec_s` after a call: it must still be remembered then.
@@ -43,15 +52,19 @@ def settlement(
             return Settlement(
                 "ask", reason=f"the ERP remembers a key for {rule.dedup_window_s:.0f} s, and these are over"
             )
-        case "reference" if marked:
+        case "reference" if target.new and target.marked:
             # Before that the request may still take effect, and an absent document proves nothing.
-            return Settlement("lookup") if now_us >= step.quiet_us else Settlement("wait", at_us=step.quiet_us)
-        case "conditional" if compares and step.etag is not None:
-            # The same If-Match cannot take effect twice; a 412 then says: compare.
+            return _in_quiet("lookup", step, now_us)
+        case "conditional" if target.named or step.etag is not None:
+            # Neither the same key nor the same If-Match can take effect twice; a refusal then says: compare.
             return Settlement("resend")
-        case "conditional" if compares and rule.evidence:
-            return Settlement("compare") if now_us >= step.quiet_us else Settlement("wait", at_us=step.quiet_us)
+        case "conditional" | "reference" if not target.new and target.tells:
+            return _in_quiet("compare", step, now_us)
     return Settlement("ask", reason="nothing tells whether the ERP carried it out")
+
+
+def _in_quiet(do: Literal["lookup", "compare"], step: StepRecord, now_us: int) -> Settlement:
+    return Settlement(do) if now_us >= step.quiet_us else Settlement("wait", at_us=step.quiet_us)
 
 
 def quiet_us(rule: Rule, ended_by_us: int) -> int:
@@ -60,12 +73,12 @@ def quiet_us(rule: Rule, ended_by_us: int) -> int:
 
 
 def holds(patch: Document, now: Document) -> bool:
-    """Whether a document has every value of a patch."""
-    return all(_same(value, now.get(name)) for name, value in patch.items())
+    """Whether a document has every value of a patch; one that says nothing is held by none."""
+    return bool(patch) and all(_same(value, now.get(name)) for name, value in patch.items())
 
 
-def shows(evidence: dict[str, list[str]], now: Document) -> bool:
-    """Whether a document shows that a verb was carried out."""
+def shows(evidence: Mapping[str, Collection[str]], now: Mapping[str, Any]) -> bool:
+    """Whether a document, canonical or native as the evidence is, shows that a verb or a call was carried out."""
     return bool(evidence) and all(str(now.get(name)) in words for name, words in evidence.items())
 
 

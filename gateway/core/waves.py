@@ -143,3 +143,15 @@ def moved(cell: Cell, phase: str) -> Cell:
     """The cell in another phase."""
     changes_side = PHASES[cell.phase].authoritative != PHASES[phase].authoritative
     return replace(cell, phase=phase, epoch=cell.epoch + 1, term=cell.term + changes_side)
+
+
+def strands(before: Cell, after: Cell | None) -> bool:
+    """Whether a change would leave behind what is still owed to a cell's ERPs: another side in charge, other sides written,
+    another ERP behind a written side, or no cell at all.
+    """
+    if after is None:
+        return True
+    was, will_be = PHASES[before.phase], PHASES[after.phase]
+    if was.authoritative != will_be.authoritative or set(was.writes) != set(will_be.writes):
+        return True
+    return any(before.erp(side) != after.erp(side) for side in was.writes)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import orjson
 import structlog
+import structlog.tracebacks
 
 
 def _line(_: Any, __: str, event: Any) -> bytes:
@@ -46,7 +47,8 @@ def set_up(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.dict_tracebacks,
+            # Without local variables: they hold documents and credentials.
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),

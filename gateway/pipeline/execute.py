@@ -21,6 +21,7 @@ from gateway.pipeline.negotiate import client_path
 from gateway.reads.authoritative import ErpSide, find, search
 from gateway.reads.numbers import for_client, key_for_erp
 from gateway.store.crosswalk import Crosswalk
+from gateway.store.sql import StoreDown
 from gateway.writes.delivery import Place
 from gateway.writes.engine import Pending, Write, Writes, Written
 
@@ -174,6 +175,10 @@ async def _shown(x: Exchange, side: ErpSide, operation: Operation, done: Written
     outcome, numbers = done.outcome, _numbers(x)
     document, key = outcome.document, operation.key or outcome.key
     if numbers and document is not None and not done.replayed:
-        (document,) = await for_client(numbers, side.name, operation.spec.name, [document])
+        try:
+            (document,) = await for_client(numbers, side.name, operation.spec.name, [document])
+        except StoreDown:
+            # It is done, and under which number cannot be told now: the operation will.
+            return Result(operation=done.operation, pending=True)
         key = operation.key or document.get(operation.spec.key) or key
     return Result(document, etag=outcome.etag, key=key, operation=done.operation, replayed=done.replayed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
+from gateway.errors import JournalUnavailable
 from gateway.pipeline.admit import admit
 from gateway.pipeline.authenticate import authenticate
 from gateway.pipeline.authorize import authorize
@@ -14,6 +15,7 @@ from gateway.pipeline.negotiate import negotiate
 from gateway.pipeline.recall import recall
 from gateway.pipeline.render import render
 from gateway.pipeline.steer import steer
+from gateway.store.sql import StoreDown
 
 Stage = Callable[[Exchange], Awaitable[Exchange]]
 
@@ -42,8 +44,17 @@ async def run(x: Exchange, times: Times, since: Stage = admit) -> tuple[Exchange
             x = await stage(x)
         except Exception as err:  # the surface renders every error, known or not
             times.append((stage.__name__, perf_counter() - began))
-            return x, err
+            return x, _meant(err)
         ended = perf_counter()
         times.append((stage.__name__, ended - began))
         began = ended
     return x, None
+
+
+def _meant(err: Exception) -> Exception:
+    """A store that is gone refuses. Who has journalled a write says no such thing of it, so nothing was sent."""
+    if not isinstance(err, StoreDown):
+        return err
+    refusal = JournalUnavailable("The journal cannot be read now: nothing was sent.", retry_after_s=2)
+    refusal.__cause__ = err
+    return refusal

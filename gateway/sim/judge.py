@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from gateway.core.phases import PHASES
 
 if TYPE_CHECKING:
     from gateway.sim.world import World
 
-_HEADER = "order"
+_ORDER, _CONFIRMATION = "order", "confirmation"
+Row = tuple[Any, ...]
 
 
 def judged(world: World) -> list[str]:
@@ -16,105 +20,176 @@ def judged(world: World) -> list[str]:
     found = [f"L1 a leg never ended: {row}" for row in world.still_open()]
     for name in world.erps:
         found += _effects(world, name)
-    found += _both_sides(world)
+        found += _derived(world, name)
+    found += _acknowledged(world)
+    found += sides_agree(world)
     found += _crosswalk(world)
+    found += _splits(world)
+    found += _epochs(world)
     return found
 
 
-def _creates(world: World, name: str) -> dict[str, dict[str, Any]]:
-    """Orders that came through the API: key -> row."""
-    made = {}
+def _created(world: World, name: str, role: str) -> Iterator[Any]:
+    """What was created through the API."""
     for entry in world.erps[name].truth:
-        if entry.verb == "create" and entry.origin == "api" and entry.type.role == _HEADER:
-            made[str(entry.as_json()["key"])] = entry.after or {}
-    return made
+        if entry.verb == "create" and entry.origin == "api" and entry.type.role == role:
+            yield entry
 
 
-def _intents(world: World) -> dict[str, tuple[Any, ...]]:
-    rows = world.connection.execute("SELECT id, verb, side, lane FROM intent").fetchall()
-    return {row[0]: row for row in rows}
+def _effects(world: World, name: str) -> Iterator[str]:
+    """J0: nothing without an intent. I2: nothing twice. C1: nothing twice for one request of a client."""
+    tokens = {row[0] for row in world.connection.execute("SELECT token FROM step")}
+    times: Counter[str] = Counter()
+    requests: Counter[str] = Counter()
+    for role in (_ORDER, _CONFIRMATION):
+        for entry in _created(world, name, role):
+            row = entry.after or {}
+            token = (
+                entry.references.get("repeatability-request-id")
+                or row.get("ZZGatewayId")
+                or row.get("YY1_GatewayId_ORD")
+            )
+            if token:
+                times[token] += 1
+                if token not in tokens:
+                    yield f"J0 {name} has a {role} that nobody meant: {token}"
+            if role == _ORDER:
+                requests[row.get("UnloadingPointName", "")] += 1
+    yield from (f"I2 {name} did one step {count} times: {token}" for token, count in times.items() if count > 1)
+    yield from (
+        f"C1 {name} has {count} orders of one request {reference}"
+        for reference, count in requests.items()
+        if reference and count > 1
+    )
+    intents = dict(
+        world.connection.execute("SELECT object, COUNT(*) FROM intent WHERE verb = 'create' GROUP BY object")
+    )
+    for role, object_ in ((_ORDER, "production_order"), (_CONFIRMATION, "confirmation")):
+        made = sum(1 for _ in _created(world, name, role))
+        if made > intents.get(object_, 0):
+            yield f"J0 {name} has {made} of {object_}, and there were {intents.get(object_, 0)} intents"
 
 
-def _tokens(world: World) -> dict[str, tuple[str, str]]:
-    """The id of each create step: which intent and side it is of."""
-    rows = world.connection.execute("SELECT token, intent, side FROM step WHERE number = 0").fetchall()
-    return {row[0]: (row[1], row[2]) for row in rows}
+def _derived(world: World, name: str) -> Iterator[str]:
+    """What an ERP derives from a confirmation is there once, and nobody mirrors it."""
+    confirmed = sum(1 for _ in _created(world, name, _CONFIRMATION))
+    mirrored = [e for e in world.erps[name].truth if e.type.role == "movement" and e.origin == "api"]
+    if mirrored:
+        yield f"I2 {name} got {len(mirrored)} movements by the gateway; it derives its own from {confirmed} confirmations"
 
 
-def _effects(world: World, name: str) -> list[str]:
-    """J0: nothing without an intent. I2: nothing twice."""
-    tokens, seen, found = _tokens(world), Counter[str](), []
-    for entry in world.erps[name].truth:
-        if entry.verb != "create" or entry.origin != "api" or entry.type.role != _HEADER:
-            continue
-        row = entry.after or {}
-        token = (
-            entry.references.get("repeatability-request-id") or row.get("ZZGatewayId") or row.get("YY1_GatewayId_ORD")
-        )
-        if token not in tokens:
-            found.append(f"J0 {name} has an order nobody meant: {entry.as_json()['key']}")
-            continue
-        seen[str(token)] += 1
-    found += [
-        f"I2 {name} has {count} orders of one intent {tokens[token]}" for token, count in seen.items() if count > 1
-    ]
-    return found
-
-
-def _both_sides(world: World) -> list[str]:
-    """I1: what was acknowledged is on every side it is owed to, or in an open case. I3: both sides end alike."""
-    connection, found = world.connection, []
-    cases = {(row[0], row[1]) for row in connection.execute("SELECT intent, side FROM case_ WHERE state = 'open'")}
-    legs = defaultdict(dict)
-    for intent, side, state, lane in connection.execute("SELECT intent, side, state, lane FROM leg"):
+def _acknowledged(world: World) -> Iterator[str]:
+    """I1: what was acknowledged is done on every side it is owed to, or a person knows."""
+    legs: dict[str, dict[str, Row]] = defaultdict(dict)
+    for intent, side, state, lane in world.connection.execute("SELECT intent, side, state, lane FROM leg"):
         legs[intent][side] = (state, lane)
-    parked_lanes = {
-        (lane, side) for sides in legs.values() for side, (state, lane) in sides.items() if state == "parked"
-    }
+    cases = set(world.connection.execute("SELECT intent, side FROM case_ WHERE state = 'open'"))
+    blocked = _blocked(world)
     for sent in world.sent:
-        if sent.told != "acknowledged" or sent.operation is None:
+        if sent.told != "acknowledged":
             continue
-        for side, (state, lane) in legs[sent.operation].items():
-            if state != "done" and (sent.operation, side) not in cases and (lane, side) not in parked_lanes:
-                found.append(f"I1 acknowledged {sent.operation} is {state} in {side} and in no case")
-    found += _equal(world, parked_lanes)
-    return found
+        owed = legs.get(str(sent.operation))
+        if owed is None:
+            yield f"I1 {sent.reference} was acknowledged and no journal knows it"
+            continue
+        for side, (state, _) in owed.items():
+            if state != "done" and (sent.operation, side) not in cases and (sent.operation, side) not in blocked:
+                yield f"I1 {sent.reference} was acknowledged, and is {state} on the {side} side without a case"
 
 
-def _equal(world: World, parked: set[tuple[str, str]]) -> list[str]:
-    found = []
+def _blocked(world: World) -> set[tuple[str, str]]:
+    """Legs that wait behind a parked one."""
     rows = world.connection.execute(
-        "SELECT canonical, space, key FROM crosswalk WHERE object = 'production_order' AND space LIKE 'erp:%'"
-    ).fetchall()
+        "SELECT intent, side FROM leg WHERE state NOT IN ('done', 'refused', 'voided', 'parked')"
+    )
+    return set(rows.fetchall()) - {(row[0], row[1]) for row in world.still_open()}
+
+
+def sides_agree(world: World) -> list[str]:
+    """I3 and I1 in the ERPs' own rows: an order that both have is the same in both, unless a case says why not."""
+    found, rows = (
+        [],
+        world.connection.execute(
+            "SELECT canonical, space, key FROM crosswalk WHERE object = 'production_order' AND space LIKE 'erp:%'"
+        ).fetchall(),
+    )
     named: dict[str, dict[str, str]] = defaultdict(dict)
     for canonical, space, key in rows:
         named[canonical][space.removeprefix("erp:")] = key
-    quantities = {name: _quantities(world, name) for name in world.erps}
-    for canonical, keys in named.items():
-        if len(keys) < len(world.erps) or any((canonical, side) in parked for side in ("legacy", "cloud")):
-            continue
-        values = {name: quantities[name].get(key) for name, key in keys.items()}
-        if None in values.values():
-            found.append(f"I1 {canonical} is named {keys} and is not there: {values}")
-        elif len(set(values.values())) > 1:
-            found.append(f"I3 {canonical} ends differently: {values}")
-    return found
-
-
-def _quantities(world: World, name: str) -> dict[str, Any]:
-    stored = world.erps[name].ledger.stored[_HEADER].rows
-    return {str(key[0]).lstrip("0"): row["qty"] for key, row in stored.items()} | {
-        str(key[0]): row["qty"] for key, row in stored.items()
+    troubled = {row[0] for row in world.connection.execute("SELECT lane FROM leg WHERE state IN ('parked')")}
+    closed = {
+        row[0] for row in world.connection.execute("SELECT lane FROM intent WHERE id IN (SELECT intent FROM case_)")
     }
-
-
-def _crosswalk(world: World) -> list[str]:
-    """X1: one number for one id in each space, and every done create has its number."""
-    found = []
-    rows = world.connection.execute(
-        "SELECT l.intent, l.side, l.erp FROM leg l JOIN intent i ON i.id = l.intent WHERE i.verb = 'create' "
-        "AND l.state = 'done' AND NOT EXISTS (SELECT 1 FROM crosswalk c WHERE c.canonical = i.lane "
-        "AND c.space = 'erp:' || l.erp)"
-    ).fetchall()
-    found += [f"X1 {intent} is done in {erp} and has no number there" for intent, _, erp in rows]
+    ended = _single_sided(world)
+    values = {name: _orders(world, name, with_yield=not _confirmations_open(world)) for name in world.erps}
+    for canonical, keys in named.items():
+        if canonical in troubled | closed | ended or len(keys) < len(world.erps):
+            continue
+        states = {name: values[name].get(key) for name, key in keys.items()}
+        if None in states.values():
+            found.append(f"I1 {canonical} is called {keys} and is not there: {states}")
+        elif len(set(states.values())) > 1:
+            found.append(f"I3 {canonical} ended differently: {states}")
     return found
+
+
+def _single_sided(world: World) -> set[str]:
+    """Lanes with a write that was owed to one side only: they may differ, and a flip back would find them by reconciliation."""
+    rows = world.connection.execute(
+        "SELECT lane FROM intent WHERE (SELECT COUNT(*) FROM leg WHERE leg.intent = intent.id) < 2"
+    )
+    return {row[0] for row in rows}
+
+
+def _confirmations_open(world: World) -> bool:
+    """Whether a confirmation waits for a person, or was owed to one side only: then the yields of orders may differ."""
+    return bool(
+        world.connection.execute(
+            "SELECT 1 FROM leg l JOIN intent i ON i.id = l.intent WHERE i.object = 'confirmation' "
+            "AND (l.state NOT IN ('done', 'refused', 'voided') OR (SELECT COUNT(*) FROM leg o WHERE o.intent = i.id) < 2) LIMIT 1"
+        ).fetchone()
+    )
+
+
+def _orders(world: World, name: str, *, with_yield: bool) -> dict[str, Row]:
+    found: dict[str, Row] = {}
+    for key, row in world.erps[name].ledger.stored[_ORDER].rows.items():
+        number = str(key[0])
+        found[number] = found[number.lstrip("0")] = (
+            row["qty"],
+            row["is_released"],
+            row["yield_qty"] if with_yield else None,
+        )
+    return found
+
+
+def _crosswalk(world: World) -> Iterator[str]:
+    """X1: every document that was made has its number."""
+    rows = world.connection.execute(
+        "SELECT l.intent, l.erp FROM leg l JOIN intent i ON i.id = l.intent WHERE i.verb = 'create' AND l.state = 'done' "
+        "AND NOT EXISTS (SELECT 1 FROM crosswalk c WHERE c.canonical = i.lane AND c.space = 'erp:' || l.erp)"
+    )
+    yield from (f"X1 {intent} is done in {erp} and has no number there" for intent, erp in rows)
+
+
+def _splits(world: World) -> Iterator[str]:
+    """D1: each parked leg has one open case."""
+    rows = world.connection.execute(
+        "SELECT intent, side, (SELECT COUNT(*) FROM case_ c WHERE c.intent = leg.intent AND c.side = leg.side "
+        "AND c.state = 'open') FROM leg WHERE state = 'parked'"
+    )
+    yield from (
+        f"D1 the parked leg {intent} {side} has {count} open cases" for intent, side, count in rows if count != 1
+    )
+
+
+def _epochs(world: World) -> Iterator[str]:
+    """I4: epochs never fall along a lane, and each intent was decided by the side in charge in its epoch."""
+    phases = {1: world.shape.phase, **dict(world.flips)}
+    last: dict[str, int] = {}
+    for lane, epoch, side in world.connection.execute("SELECT lane, epoch, side FROM intent ORDER BY rowid"):
+        if epoch < last.get("*", 0):
+            yield f"I4 a write of epoch {epoch} was taken after one of epoch {last['*']} in {lane}"
+        last["*"] = max(last.get("*", 0), epoch)
+        if PHASES[phases[epoch]].authoritative != side:
+            yield f"I4 a write of epoch {epoch} was decided by the {side} side"

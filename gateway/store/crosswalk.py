@@ -63,3 +63,14 @@ class Crosswalk:
             return {row[0]: row[1] for row in found}
 
         return await self._database.transaction(work)
+
+    async def holder(self, object_: str, space: str, key: str) -> str | None:
+        """The canonical id that a number stands for."""
+
+        async def work(db: Db) -> str | None:
+            found = await db.rows(
+                "SELECT canonical FROM crosswalk WHERE object = ? AND space = ? AND key = ?", object_, space, key
+            )
+            return found[0][0] if found else None
+
+        return await self._database.transaction(work)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.intents import (
+    OUTCOMES,
     Accept,
     Command,
+    Decision,
     Intent,
     Known,
     LegRef,
@@ -22,15 +24,16 @@ from gateway.core.intents import (
 from gateway.core.lanes import CellNow, LegId, Working, decided
 from gateway.core.phases import Side
 from gateway.store.group_commit import GroupCommit
+from gateway.store.points import reached
 from gateway.store.sql import Database, Db
 
 _INTENT = (
     "id, lane, lane_seq, plant, domain, object, verb, epoch, term, side, content, created_us, client, subject, origin, "
     "key, document, if_match, version"
 )
-_LEG = "intent, side, lane, lane_seq, erp, state, fence, authoritative, held, attempts, plant, domain"
+_LEG = "intent, side, lane, lane_seq, erp, state, fence, authoritative, held, attempts, reopened, plant, domain"
 _STEP = "number, state, token, sent_us, quiet_us, request, etag, note"
-_CHANGEABLE = ("owner", "next_at_us", "step", "native_key", "error", "ended_us")
+_CHANGEABLE = ("owner", "next_at_us", "step", "native_key", "error", "ended_us", "reopened", "repaired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Claimed:
     native_key: str | None
     step: StepRecord | None
     """The step that was begun last; None when none was."""
+    repaired: str | None = None
+    """What a person made of the intent's document for this leg alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,10 @@ class LegView:
     error: str | None
     ended_us: int | None
     steps: tuple[StepRecord, ...]
+    authoritative: bool = False
+    fence: int = 0
+    step: int = 0
+    repaired: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,8 @@ class Journal:
             w = await _loaded(db, commands)
             verdicts = [decided(w, command) for command in commands]
             await _saved(db, w)
+            for command in commands:
+                await _before_commit(command)
             return verdicts
 
         return await self.database.transaction(work)
@@ -102,7 +113,8 @@ class Journal:
                 "AND l.state IN ('ready', 'in_doubt') AND l.next_at_us <= ? AND (l.authoritative OR NOT EXISTS "
                 "(SELECT 1 FROM cell c WHERE c.plant = l.plant AND c.domain = l.domain AND c.suspended)) "
                 "ORDER BY l.next_at_us LIMIT ? FOR UPDATE OF l SKIP LOCKED) "
-                "RETURNING intent, side, lane, fence, erp, state, authoritative, attempts, native_key, step",
+                "RETURNING intent, side, lane, fence, erp, state, authoritative, attempts, native_key, step, "
+                "repaired",
                 instance, erp, now_us, most,
             )  # fmt: skip
             return await _with_intents(db, found)
@@ -115,7 +127,8 @@ class Journal:
 
         async def work(db: Db) -> list[Claimed]:
             found = await db.rows(
-                "SELECT intent, side, lane, fence, erp, state, authoritative, attempts, native_key, step FROM leg "
+                "SELECT intent, side, lane, fence, erp, state, authoritative, attempts, native_key, step, "
+                "repaired FROM leg "
                 "WHERE intent IN (??)",
                 [intent for intent, _ in fences],
             )
@@ -123,17 +136,19 @@ class Journal:
 
         return await self.database.transaction(work)
 
-    async def beat(self, instance: str, until_us: int, now_us: int, content: str | None) -> None:
-        """Renew an instance's lease."""
+    async def beat(self, instance: str, lease_us: int) -> int:
+        """Renew an instance's lease. Gives: the database's time; the lease ends `lease_us` after it."""
 
-        async def work(db: Db) -> None:
-            await db.rows(
-                "INSERT INTO instance (id, until_us, started_us, content) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET until_us = excluded.until_us, content = excluded.content",
-                instance, until_us, now_us, content,
-            )  # fmt: skip
+        async def work(db: Db) -> int:
+            now_us = await db.now_us()
+            await db.many(
+                "INSERT INTO instance (id, until_us, started_us) VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET until_us = excluded.until_us",
+                [(instance, now_us + lease_us, now_us)],
+            )
+            return now_us
 
-        await self.database.transaction(work)
+        return await self.database.transaction(work)
 
     async def alone(self, instance: str) -> None:
         """No other instance lives: whoever owns this SQLite file is the only one."""
@@ -151,13 +166,25 @@ class Journal:
 
         await self.database.transaction(work)
 
-    async def take_over(self, now_us: int, strays: Iterable[tuple[str, str, int]] = ()) -> int:
+    async def held(self, instance: str) -> set[tuple[str, str, int]]:
+        """The legs that an instance owns: (intent, side, fence)."""
+
+        async def work(db: Db) -> set[tuple[str, str, int]]:
+            found = await db.rows(
+                "SELECT intent, side, fence FROM leg WHERE owner = ? AND state IN ('sending', 'settling')", instance
+            )
+            return {(row[0], row[1], row[2]) for row in found}
+
+        return await self.database.transaction(work)
+
+    async def take_over(self, strays: Iterable[tuple[str, str, int]] = ()) -> int:
         """Free what instances without a lease own. A step that was begun is in doubt; one that was not is due again.
 
         Takes: `strays`, (intent, side, fence) of legs that a living owner has lost. Gives: how many legs were freed.
         """
 
         async def work(db: Db) -> int:
+            now_us = await db.now_us()
             found = await db.rows(
                 "SELECT intent, side FROM leg WHERE state IN ('sending', 'settling') AND NOT EXISTS "
                 "(SELECT 1 FROM instance i WHERE i.id = leg.owner AND i.until_us > ?) FOR UPDATE SKIP LOCKED", now_us,
@@ -227,7 +254,8 @@ class Journal:
                 return None
             steps = await db.rows(f"SELECT side, {_STEP} FROM step WHERE intent = ? ORDER BY number", id_)  # noqa: S608  # our own words
             legs = await db.rows(
-                "SELECT side, erp, state, attempts, next_at_us, native_key, error, ended_us FROM leg WHERE intent = ? "
+                "SELECT side, erp, state, attempts, next_at_us, native_key, error, ended_us, authoritative, fence, step, "
+                "repaired FROM leg WHERE intent = ? "
                 "ORDER BY authoritative DESC",
                 id_,
             )
@@ -249,10 +277,19 @@ class Journal:
         return await self.database.transaction(work)
 
 
+async def _before_commit(command: Command) -> None:
+    if isinstance(command, Accept):
+        await reached("accept.before_commit")
+    elif command.event in OUTCOMES:
+        await reached("outcome.before_commit")
+
+
 def _leg_view(leg: Sequence[Any], steps: Sequence[Sequence[Any]]) -> LegView:
-    side, erp, state, attempts, next_at_us, native_key, error, ended_us = leg
-    mine = tuple(StepRecord(*step[1:]) for step in steps if step[0] == side)
-    return LegView(side, erp, state, attempts, next_at_us, native_key, error, ended_us, mine)
+    side, erp, state, attempts, next_at_us, native_key, error, ended_us, authoritative, fence, step, repaired = leg
+    mine = tuple(StepRecord(*row[1:]) for row in steps if row[0] == side)
+    return LegView(
+        side, erp, state, attempts, next_at_us, native_key, error, ended_us, mine, bool(authoritative), fence, step, repaired
+    )  # fmt: skip
 
 
 def _intent(row: Sequence[Any]) -> Intent:
@@ -274,10 +311,12 @@ async def _with_intents(db: Db, legs: Sequence[Sequence[Any]]) -> list[Claimed]:
     found = await db.rows(f"SELECT intent, side, {_STEP} FROM step WHERE intent IN (??)", ids)  # noqa: S608  # our own words
     steps = {(row[0], row[1], row[2]): StepRecord(*row[2:]) for row in found}
     made = []
-    for intent, side, lane, fence, erp, state, authoritative, attempts, native_key, number in legs:
+    for intent, side, lane, fence, erp, state, authoritative, attempts, native_key, number, repaired in legs:
         ref = LegRef(intent, side, lane, fence)
         step = steps.get((intent, side, number))
-        made.append(Claimed(ref, intents[intent], erp, state, bool(authoritative), attempts, native_key, step))
+        made.append(
+            Claimed(ref, intents[intent], erp, state, bool(authoritative), attempts, native_key, step, repaired)
+        )
     return sorted(made, key=lambda c: (c.intent.created_us, c.intent.id))
 
 
@@ -313,12 +352,13 @@ async def _load_lanes(db: Db, w: Working, lanes: list[str], entered: list[str]) 
         f"SELECT {_LEG} FROM leg WHERE lane IN (??) AND state NOT IN ('done', 'refused', 'voided') "  # noqa: S608  # our own words
         "ORDER BY lane, lane_seq, side FOR UPDATE", lanes,
     )  # fmt: skip
-    for intent, side, lane, lane_seq, erp, state, fence, authoritative, held, attempts, plant, domain in rows:
+    for intent, side, lane, lane_seq, erp, state, fence, authoritative, held, attempts, reopened, plant, domain in rows:
         w.legs[intent, side] = LegRow(
-            intent, side, lane, lane_seq, erp, state, fence, bool(authoritative), bool(held), attempts
+            intent, side, lane, lane_seq, erp, state, fence, bool(authoritative), bool(held), attempts, reopened
         )
         w.cell_of[intent] = (plant, domain)
-    waiting = [leg.intent for leg in w.legs.values() if leg.state == "waiting"]
+    # A parked leg may be reopened, and then waits for its parents like any other.
+    waiting = [leg.intent for leg in w.legs.values() if leg.state in ("waiting", "parked")]
     if waiting:
         for intent, side, on in await db.rows("SELECT intent, side, on_intent FROM wait WHERE intent IN (??)", waiting):
             if (leg := w.legs.get((intent, side))) is not None:
@@ -413,9 +453,9 @@ async def _save_legs(db: Db, w: Working) -> None:
         )
     if w.steps:
         await db.many(
-            "UPDATE step SET state = ?, sent_us = ?, quiet_us = ?, etag = ?, note = ? "
+            "UPDATE step SET state = ?, token = ?, sent_us = ?, quiet_us = ?, etag = ?, note = ? "
             "WHERE intent = ? AND side = ? AND number = ?",
-            [(s.state, s.sent_us, s.quiet_us, s.etag, s.note, *id_, s.number) for id_, s in w.steps],
+            [(s.state, s.token, s.sent_us, s.quiet_us, s.etag, s.note, *id_, s.number) for id_, s in w.steps],
         )
     if w.waits:
         await db.many("INSERT INTO wait (intent, side, on_intent) VALUES (?, ?, ?)", w.waits)
@@ -469,14 +509,53 @@ def _contradictions(
 
 
 async def _save_cases(db: Db, w: Working) -> None:
-    if w.cases:
-        await db.many(
-            "INSERT INTO case_ (intent, side, kind, reason, state, opened_us) VALUES (?, ?, ?, ?, 'open', ?)",
-            [(*id_, case.kind, case.reason, at_us) for id_, case, at_us in w.cases],
-        )
+    await _save_decisions(db, w)
+    for id_, case, at_us in w.cases:
+        if not await _opened_anew(db, w, id_, case, at_us):
+            await db.rows(
+                "INSERT INTO case_ (intent, side, kind, reason, state, opened_us) VALUES (?, ?, ?, ?, 'open', ?)",
+                *id_, case.kind, case.reason, at_us,
+            )  # fmt: skip
     if w.settled_cases:
+        # What the crosswalk contradicts is still to be decided when the leg is not.
         await db.many(
-            "UPDATE case_ SET state = 'closed', closed_by = 'gateway', note = 'the write was refused, so nothing is owed' "
-            "WHERE intent = ? AND side = ? AND state = 'open'",
-            w.settled_cases,
+            "UPDATE case_ SET state = 'closed', closed_us = ?, closed_by = 'gateway', note = COALESCE(note, ?) "
+            "WHERE intent = ? AND side = ? AND state IN ('open', 'retrying') AND kind <> 'crosswalk'",
+            [(at_us, why, *id_) for id_, at_us, why in w.settled_cases],
         )
+
+
+async def _opened_anew(db: Db, w: Working, id_: LegId, case: NewCase, at_us: int) -> bool:
+    """A leg that a person sent again and that parks again has one case still, not two."""
+    leg = w.changed.get(id_)
+    if leg is None or not leg.reopened or case.kind == "crosswalk":
+        return False
+    found = await db.rows(
+        "UPDATE case_ SET state = 'open', kind = ?, reason = ?, opened_us = ? "
+        "WHERE intent = ? AND side = ? AND state = 'retrying' RETURNING id",
+        case.kind, case.reason, at_us, *id_,
+    )  # fmt: skip
+    return bool(found)
+
+
+async def _save_decisions(db: Db, w: Working) -> None:
+    for decision, at_us, ends in w.decisions:
+        await decide(db, decision, at_us, ends=ends)
+
+
+async def decide(db: Db, decision: Decision, at_us: int, *, ends: bool) -> None:
+    """Write a person's decision to its case and to the audit, in the caller's transaction."""
+    await db.rows(
+        "UPDATE case_ SET state = ?, closed_us = ?, closed_by = ?, note = ? WHERE id = ?",
+        "closed" if ends else "retrying", at_us if ends else None, decision.actor if ends else None,
+        f"{decision.action} by {decision.actor}: {decision.reason}", decision.case,
+    )  # fmt: skip
+    await audited(db, at_us, decision.actor, f"case.{decision.action}", decision.reason, decision.detail)
+
+
+async def audited(db: Db, at_us: int, actor: str, action: str, reason: str, detail: str) -> None:
+    """Write one audit row in the caller's transaction."""
+    await db.rows(
+        "INSERT INTO audit (at_us, actor, action, reason, detail) VALUES (?, ?, ?, ?, ?)",
+        at_us, actor, action, reason, detail,
+    )  # fmt: skip

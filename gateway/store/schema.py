@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.pool import StaticPool
 
 from gateway.store.engine import Store, StoreUnusable
 
@@ -27,6 +31,18 @@ def upgrade_sync(connection: Connection, folder: Path) -> None:
     config = _config(folder)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def empty_sqlite(folder: Path) -> bytes:
+    """An empty SQLite database at the newest revision, as its file's bytes."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.begin() as connection:
+        upgrade_sync(connection, folder)
+    with engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        image: bytes = raw.serialize()
+    engine.dispose()
+    return image
 
 
 async def migrate(store: Store, folder: Path) -> None:
@@ -53,3 +69,32 @@ async def at_head(store: Store, folder: Path) -> tuple[str | None, str | None]:
     async with store.transaction() as db:
         have = await db.run_sync(current)
     return have, ScriptDirectory.from_config(_config(folder)).get_current_head()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRevision:
+    """One schema change. `kind` is pre (safe under the code before it) or post (only once no older code runs)."""
+
+    id: str
+    kind: str
+    title: str
+    applied: bool
+
+
+async def revisions(store: Store, folder: Path) -> list[SchemaRevision]:
+    """All schema revisions, the oldest first. Raises: StoreUnusable: the database is newer than this program."""
+    have, _ = await at_head(store, folder)
+    known = list(reversed(list(ScriptDirectory.from_config(_config(folder)).walk_revisions())))
+    ids = [script.revision for script in known]
+    if have is not None and have not in ids:
+        raise StoreUnusable(f"the database is at revision {have}, which this program does not know: use a newer one")
+    applied = ids.index(have) + 1 if have is not None else 0
+    return [
+        SchemaRevision(script.revision, _kind(script.module.__doc__), (script.doc or "").rstrip("."), n < applied)
+        for n, script in enumerate(known)
+    ]
+
+
+def _kind(text: str | None) -> str:
+    found = re.search(r"^Kind: (pre|post)\b", text or "", re.MULTILINE)
+    return found[1] if found else "unknown"

@@ -12,6 +12,7 @@ import asyncio
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -21,6 +22,7 @@ import asyncpg  # type: ignore[import-untyped]  # ships no types
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Clock = Callable[[], int]
 _LOCKS = re.compile(r" FOR (?:UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
 
 
@@ -38,6 +40,9 @@ class Db(Protocol):
     async def rows(self, sql: str, *args: Any) -> Sequence[Row]: ...
     async def many(self, sql: str, rows: Iterable[Row]) -> None: ...
 
+    async def now_us(self) -> int:
+        """The database's clock: the one that all instances share, in microseconds since the epoch."""
+
 
 Work = Callable[[Db], Coroutine[Any, Any, T]]
 
@@ -52,8 +57,8 @@ class Database(Protocol):
 class SqliteDb:
     """`Db` on a sqlite3 connection; its coroutines never wait."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._execute, self._executemany = connection.execute, connection.executemany
+    def __init__(self, connection: sqlite3.Connection, clock_us: Clock) -> None:
+        self._execute, self._executemany, self._clock_us = connection.execute, connection.executemany, clock_us
 
     async def rows(self, sql: str, *args: Any) -> Sequence[Row]:
         if "??" in sql:
@@ -63,6 +68,9 @@ class SqliteDb:
 
     async def many(self, sql: str, rows: Iterable[Row]) -> None:
         self._executemany(_for_sqlite(sql), rows)
+
+    async def now_us(self) -> int:
+        return self._clock_us()
 
 
 @lru_cache(maxsize=256)
@@ -78,14 +86,19 @@ def open_sqlite(path: str) -> sqlite3.Connection:
     return connection
 
 
-def in_transaction(connection: sqlite3.Connection, work: Work[T]) -> T:
+def machine_us() -> int:
+    """The machine's own clock, which is SQLite's too."""
+    return time.time_ns() // 1000
+
+
+def in_transaction(connection: sqlite3.Connection, work: Work[T], clock_us: Clock = machine_us) -> T:
     """Run a transaction to its end. Raises: StoreDown, or what `work` raises; then nothing was changed."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as err:
         raise StoreDown(str(err), unsure=False) from err
     try:
-        result = _driven(work(SqliteDb(connection)))
+        result = _driven(work(SqliteDb(connection, clock_us)))
         connection.execute("COMMIT")
     except sqlite3.OperationalError as err:
         _rolled_back(connection)
@@ -109,19 +122,6 @@ def _driven(coroutine: Coroutine[Any, Any, T]) -> T:
         return value
     coroutine.close()
     raise RuntimeError("a transaction on SQLite waited for something")
-
-
-class InlineSqlite:
-    """SQLite in the caller's own thread, for worlds without threads."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    async def transaction(self, work: Work[T]) -> T:
-        return in_transaction(self.connection, work)
-
-    async def close(self) -> None:
-        self.connection.close()
 
 
 class ThreadedSqlite:
@@ -151,6 +151,9 @@ class PostgresDb:
 
     async def many(self, sql: str, rows: Iterable[Row]) -> None:
         await self._connection.executemany(_for_postgres(sql), rows)
+
+    async def now_us(self) -> int:
+        return int(await self._connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"))
 
 
 @lru_cache(maxsize=256)

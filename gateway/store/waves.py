@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.core.waves import Cell, Plan, WaveTable
+from gateway.core.waves import Cell, CellId, Plan, WaveTable, strands
 from gateway.store.engine import Store
 from gateway.store.tables import AUDIT, CELL, CONTENT, TABLE
 
 _ONLY = 1
+# The first condition is the one of the partial index `leg_cell`, word for word, so that it is used.
+_OPEN_LEGS = text(
+    "SELECT COUNT(*), MIN(created_us) FROM leg WHERE plant = :plant AND domain = :domain "
+    "AND state NOT IN ('done', 'refused', 'voided') AND state <> 'parked'"
+)
 
 
 class StalePlan(Exception):
     """The table or the content changed since the plan was made."""
+
+
+class NoSuchCell(Exception):
+    """The table in force has no such cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Legs of a cell that are neither ended nor parked. `oldest_us` is when the oldest was accepted."""
+
+    plant: str
+    domain: str
+    legs: int
+    oldest_us: int
+    suspended: bool = False
+
+
+class NotDrained(Exception):
+    """Cells owe writes that the change would leave behind: nothing was changed."""
+
+    def __init__(self, owed: tuple[Owed, ...]) -> None:
+        super().__init__(", ".join(f"({o.plant}, {o.domain}): {o.legs} legs" for o in owed))
+        self.owed = owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +99,69 @@ async def files_of(store: Store, revision_: str) -> bytes | None:
 
 
 async def commit(store: Store, plan: Plan, table: WaveTable, files: bytes, entry: AuditEntry) -> None:
-    """Put a plan in force: content archived, cells replaced, audit written, in one transaction. Raises: StalePlan."""
+    """Put a plan in force: content archived, cells changed, audit written, in one transaction. Raises: StalePlan, NotDrained."""
     async with store.transaction() as db:
         now = await _running(db, lock=True)
         if (now.table.revision if now else 0) != plan.table_revision:
             raise StalePlan(
                 f"the table is at revision {now.table.revision if now else 0}, the plan is for {plan.table_revision}"
             )
+        cells = dict(now.table.cells) if now else {}
+        await _refuse_stranding(db, [c for id_, c in sorted(cells.items()) if strands(c, table.cells.get(id_))])
         await _archive(db, plan.content, files, entry.at_us)
-        await _replace_cells(db, table.cells.values())
+        await _change_cells(db, cells, table.cells)
         values = {"revision": table.revision, "content": plan.content}
         if now is None:
             await db.execute(insert(TABLE).values(id=_ONLY, **values))
         else:
             await db.execute(update(TABLE).where(TABLE.c.id == _ONLY).values(**values))
-        detail = json.dumps(entry.detail, sort_keys=True, default=str)
-        await db.execute(
-            insert(AUDIT).values(
-                at_us=entry.at_us, actor=entry.actor, action=entry.action, reason=entry.reason, detail=detail
-            )
-        )
+        await _audited(db, entry)
+
+
+async def suspend(store: Store, cell: CellId, entry: AuditEntry, *, suspended: bool) -> bool:
+    """Let what a cell's other side is owed wait, or go on. Gives: whether that was a change. Raises: NoSuchCell."""
+    async with store.transaction() as db:
+        now = await _running(db, lock=True)
+        found = now.table.cells.get(cell) if now else None
+        if now is None or found is None:
+            raise NoSuchCell(f"no cell ({cell[0]}, {cell[1]})")
+        if found.suspended == suspended:
+            return False
+        await db.execute(update(CELL).where(*_is(cell)).values(suspended=suspended))
+        await db.execute(update(TABLE).where(TABLE.c.id == _ONLY).values(revision=now.table.revision + 1))
+        await _audited(db, entry)
+    return True
+
+
+async def owed(store: Store, cell: Cell) -> Owed | None:
+    """What the cell's ERPs are still owed; None where nothing is open."""
+    async with store.transaction() as db:
+        return await _owed(db, cell)
+
+
+async def _refuse_stranding(db: AsyncConnection, cells: Sequence[Cell]) -> None:
+    """Raises: NotDrained."""
+    for cell in cells:
+        # Accepting writes holds these rows FOR SHARE: once this returns nothing more is accepted before the commit.
+        await db.execute(select(CELL.c.plant).where(*_is(cell.id)).with_for_update())
+    found = tuple([each for cell in cells if (each := await _owed(db, cell)) is not None])
+    if found:
+        raise NotDrained(found)
+
+
+async def _owed(db: AsyncConnection, cell: Cell) -> Owed | None:
+    row = (await db.execute(_OPEN_LEGS, {"plant": cell.plant, "domain": cell.domain})).one()
+    return Owed(cell.plant, cell.domain, row[0], row[1], cell.suspended) if row[0] else None
+
+
+def _is(cell: CellId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return CELL.c.plant == cell[0], CELL.c.domain == cell[1]
+
+
+async def _audited(db: AsyncConnection, entry: AuditEntry) -> None:
+    detail = json.dumps(entry.detail, sort_keys=True, default=str)
+    row = {"at_us": entry.at_us, "actor": entry.actor, "action": entry.action, "reason": entry.reason}
+    await db.execute(insert(AUDIT).values(**row, detail=detail))
 
 
 async def _archive(db: AsyncConnection, revision_: str, files: bytes, at_us: int) -> None:
@@ -99,11 +170,15 @@ async def _archive(db: AsyncConnection, revision_: str, files: bytes, at_us: int
         await db.execute(insert(CONTENT).values(revision=revision_, files=files, archived_at_us=at_us))
 
 
-async def _replace_cells(db: AsyncConnection, cells: Iterable[Cell]) -> None:
-    await db.execute(delete(CELL))
-    rows = [asdict(cell) for cell in cells]
-    if rows:
-        await db.execute(insert(CELL), rows)
+async def _change_cells(db: AsyncConnection, before: Mapping[CellId, Cell], after: Mapping[CellId, Cell]) -> None:
+    """Write what differs: an accept that waits for the row of a cell must find that row again, at its new epoch."""
+    for id_ in sorted(before.keys() - after.keys()):
+        await db.execute(delete(CELL).where(*_is(id_)))
+    for id_, cell in sorted(after.items()):
+        if id_ not in before:
+            await db.execute(insert(CELL).values(**asdict(cell)))
+        elif cell != before[id_]:
+            await db.execute(update(CELL).where(*_is(id_)).values(**asdict(cell)))
 
 
 async def audit(store: Store, limit: int) -> list[AuditEntry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Protocol
@@ -11,8 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from gateway.control.content import Content
+from gateway.control.told import backlog_told
 from gateway.observe.metrics import CONTENT_TYPE
 from gateway.pipeline.exchange import InForce
+from gateway.store.sql import StoreDown
+from gateway.surfaces.admin_journal import journal_routes
 
 
 class Operated(Protocol):
@@ -27,6 +32,8 @@ class Operated(Protocol):
     def report(self) -> Mapping[str, object]: ...
 
     async def metrics_text(self) -> bytes: ...
+
+    async def content_of(self, revision_: str) -> Content: ...
 
 
 def admin_app(gateway: Operated) -> Starlette:
@@ -46,11 +53,21 @@ def admin_app(gateway: Operated) -> Starlette:
         cells = [asdict(cell) for _, cell in sorted(table.cells.items())]
         return JSONResponse({"revision": table.revision, "content": gateway.in_force.content.revision, "cells": cells})
 
+    async def backlog(_: Request) -> Response:
+        writes = gateway.in_force.writes
+        try:
+            rows = await writes.journal.backlog() if writes is not None else []
+        except StoreDown as err:
+            return JSONResponse({"error": str(err)}, status_code=503)
+        return JSONResponse({"backlog": backlog_told(rows, time.time_ns() // 1000)})
+
     return Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/admin/v1/waves", waves),
+            Route("/admin/v1/backlog", backlog),
+            *journal_routes(gateway),
         ]
     )

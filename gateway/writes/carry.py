@@ -73,20 +73,31 @@ def _changed(translation: Translation, patch: Document, now: Document) -> Native
 
     A field that the ERP keeps together with others is written as they stand; of what follows from them only the new is sent.
     """
-    joined = [e.canonical for e in translation.plan.level.entries if len(e.canonical) > 1]
-    names = {name for group in joined if not patch.keys().isdisjoint(group) for name in group}
-    beside = {name: now[name] for name in names if name in now}
+    beside = _beside(translation, patch, now)
     old = translation.encode_change(beside) if beside else {}
     new = translation.encode_change({**beside, **patch})
     return {name: value for name, value in new.items() if name not in old or old[name] != value}
 
 
-def through(side: ErpSide, document: Document) -> Document:
-    """A document as this ERP could say it: what two sides are compared by. What it cannot say is left out."""
+def _beside(translation: Translation, patch: Document, now: Document) -> Document:
+    """What stands in the document together with fields of a patch."""
+    joined = [e.canonical for e in translation.plan.level.entries if len(e.canonical) > 1]
+    names = {name for group in joined if not patch.keys().isdisjoint(group) for name in group}
+    return {name: now[name] for name in names if name in now}
+
+
+def through(side: ErpSide, document: Document, now: Document) -> Document:
+    """The fields of a document or patch as this ERP could say them: what two sides are compared by. What it cannot say is left out.
+
+    Takes: `now`, the document there: a field that the ERP keeps together with others can only be said with these.
+    """
     try:
-        return side.translation.decode(side.translation.encode(document))
+        said = side.translation.decode(
+            side.translation.encode({**_beside(side.translation, document, now), **document})
+        )
     except Mismatch:
         return {}
+    return {name: value for name, value in said.items() if name in document}
 
 
 async def current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: float) -> Found:

@@ -15,9 +15,9 @@ from gateway.core.canonical import Document
 from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.filters import Compare
-from gateway.core.intents import Done, Event, Fenced, LegRef, Move, Names, NewCase, StepRecord, step_token
+from gateway.core.intents import OUTCOMES, Done, Event, Fenced, LegRef, Move, Names, NewCase, StepRecord, step_token
 from gateway.core.manifests import Manifest, Rule
-from gateway.core.settling import US
+from gateway.core.settling import US, Target
 from gateway.errors import (
     Broken,
     Conflict,
@@ -32,11 +32,12 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.observe.logs import log
-from gateway.protocols.port import Answer, ErpRefusal, NativeKey, Query
+from gateway.protocols.port import Answer, ErpRefusal, NativeKey, Query, StepCall
 from gateway.reads import numbers
 from gateway.reads.authoritative import ErpSide, Found, key_of
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Claimed, Journal
+from gateway.store.points import reached
 from gateway.writes.carry import (
     Outcome,
     Prepared,
@@ -48,6 +49,7 @@ from gateway.writes.carry import (
     refused,
     shown_at_once,
     step_call,
+    steps_of,
     through,
 )
 
@@ -66,6 +68,20 @@ class Places(Protocol):
     async def of(self, leg: Claimed) -> Place: ...
 
 
+class StoreClock:
+    """The database's time, from the machine's and the difference that was seen last: what instances must agree on."""
+
+    def __init__(self, machine_us: Callable[[], int]) -> None:
+        self._machine_us, self._ahead_us = machine_us, 0
+
+    def __call__(self) -> int:
+        return self._machine_us() + self._ahead_us
+
+    def seen(self, database_us: int) -> None:
+        """The database said what time it is."""
+        self._ahead_us = database_us - self._machine_us()
+
+
 @dataclass(slots=True)
 class Lease:
     """Until when this instance may send: by its own clock that counts suspended time, and as others see it."""
@@ -81,7 +97,7 @@ class Timing:
     """
 
     call_s: float
-    wall_us: Callable[[], int]
+    wall_us: StoreClock
     steady_s: Callable[[], float]
     boot_s: Callable[[], float]
     chance: Callable[[], float]
@@ -112,16 +128,18 @@ class Delivery:
         self.go: Go = _nobody
         self.has_room: Callable[[], bool] = lambda: False
         self.lost: Callable[[Claimed], None] = lambda leg: None
-        self.mutants: frozenset[str] = frozenset()
-        """Protocol parts that a simulation has switched off. Always empty elsewhere."""
 
     async def carry(self, leg: Claimed, found: Found | None = None) -> None:
         """Send what is left of a leg, or settle it first where it is in doubt."""
         try:
             place = await self._places.of(leg)
-            if leg.state == "settling":
+            # A step may be in doubt before anybody claimed the leg: a restored store knows not what was sent meanwhile.
+            if leg.state == "settling" or (leg.step is not None and leg.step.state == "in_doubt"):
+                await reached("settle.begun")
                 await self._settle(leg, place)
             else:
+                if not leg.authoritative:
+                    await reached("other.claimed")
                 await self._send_rest(leg, place, found)
         except _Gone:
             log.warning("leg.fenced", intent=leg.intent.id, side=leg.ref.side)
@@ -145,31 +163,33 @@ class Delivery:
     async def _prepared(self, leg: Claimed, place: Place, found: Found | None) -> Prepared:
         """Read the document inside the lane and encode what is to be sent. Raises: GatewayError, _Skip."""
         intent, side = leg.intent, place.side
-        body, before = _asked(leg)
-        if body is not None:
-            body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, body)
-            rule = place.manifest.rule(intent.object, intent.verb)
-            if rule.external_number and not leg.authoritative and intent.verb == "create":
-                shown = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
-                body = {**body, rule.external_number: shown} if shown else body
+        body = await self._body(leg, place)
         if intent.key is not None and found is None:
             key = await self._own_key(leg, place)
             found = await current(side, key, None, self._deadline_s())
-            self._not_moved(leg, side, body, before, found)
+            self._not_moved(leg, side, body, found)
         return prepared(side, intent.verb, body, found)
 
-    def _not_moved(
-        self, leg: Claimed, side: ErpSide, patch: Document | None, before: Document | None, found: Found
-    ) -> None:
+    async def _body(self, leg: Claimed, place: Place) -> Document | None:
+        """What the leg is to write, in its ERP's own numbers."""
+        intent = leg.intent
+        asked, _ = _asked(leg)
+        if asked is None:
+            return None
+        body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, asked)
+        rule = place.manifest.rule(intent.object, intent.verb)
+        if rule.external_number and not leg.authoritative and intent.verb == "create":
+            shown = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
+            body = {**body, rule.external_number: shown} if shown else body
+        return body
+
+    def _not_moved(self, leg: Claimed, side: ErpSide, patch: Document | None, found: Found) -> None:
         """Whether the fields of a patch stand in the other ERP as they stood in the authoritative one. Raises: _Skip, Conflict."""
         if leg.authoritative or patch is None or leg.intent.verb != "change":
             return
-        wanted = through(side, patch)
-        if wanted and settling.holds(wanted, found.document):
+        if settling.holds(through(side, patch, found.document), found.document):
             raise _Skip(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
-        old = through(side, before or {})
-        moved = sorted(name for name in old if name in found.document and found.document[name] != old[name])
-        if moved:
+        if moved := _moved(leg, side, found.document):
             raise Conflict(
                 "The fields have other values in this ERP than they had.", fields=moved, reason="moved-there"
             )
@@ -177,6 +197,13 @@ class Delivery:
     async def _own_key(self, leg: Claimed, place: Place) -> str:
         """The document's number in this leg's ERP. Raises: NoSuchDocument."""
         intent = leg.intent
+        if intent.key is None:
+            # Made by an earlier step of this very leg, or under a number of ours.
+            made = loaded(leg.native_key) if leg.native_key is not None else {}
+            number = number_of(place.side, made, await self._body(leg, place))
+            if number is None:
+                raise NoSuchDocument(f"Nobody knows under which number {leg.erp} has the new {intent.object}.")
+            return number
         names = await self._crosswalk.of(_object_of_key(intent.object), intent.lane)
         own = names.get(erp_space(leg.erp))
         if own is not None:
@@ -206,14 +233,16 @@ class Delivery:
             if record is None:
                 record = self._record(leg, number, rule, p)
                 known = leg.step is not None and leg.step.number == number
-                if known and leg.step is not None:
+                if known and leg.step is not None and leg.step.state != "refused":
                     # Sent before: its age counts from the first time, because that is what the ERP remembers.
                     record = replace(record, sent_us=leg.step.sent_us)
                 await self._begin(leg, record, known=known)
             call = step_call(place.side, p, number, key, token=record.token, rule=rule)
             try:
+                await reached("step.begun")
                 self._may_send(until_boot_s)
-                answer = await place.side.connector.send(place.side.shape, call, self._deadline_s())
+                await reached("step.checked")
+                answer = await self._sent(place, call)
             except ErpRefusal as refusal:
                 await self._said_no(leg, place, record, number, refused(place.side, call, refusal), refusal, p)
                 return
@@ -230,8 +259,15 @@ class Delivery:
             if number < len(p.steps):
                 record = self._record(leg, number, rule, p)
                 await self._journal_move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
+                await reached("step.between")
             else:
                 await self._finish(leg, place, answer, key, done, p)
+
+    async def _sent(self, place: Place, call: StepCall) -> Answer:
+        try:
+            return await place.side.connector.send(place.side.shape, call, self._deadline_s())
+        finally:
+            await reached("step.sent")
 
     def _may_send(self, until_boot_s: float) -> None:
         """Looked at right before the socket: a process that slept must not send what others may have settled by now.
@@ -239,8 +275,6 @@ class Delivery:
         Raises: _Gone: the lease is over. ErpDown: the call's own time is.
         """
         now_s = self._timing.boot_s()
-        if "stale-instance-not-fenced" in self.mutants:
-            return
         if now_s >= self.lease.until_boot_s:
             raise _Gone
         if now_s >= until_boot_s:
@@ -249,9 +283,8 @@ class Delivery:
     def _record(self, leg: Claimed, number: int, rule: Rule, p: Prepared) -> StepRecord:
         now_us = self._timing.wall_us()
         ends_us = max(now_us + int(self._timing.call_s * US), self.lease.until_wall_us)
-        token = step_token(leg.intent.id, leg.ref.side, number)
         etag = p.etag if number == 0 else None
-        return StepRecord(number, "sending", token, now_us, settling.quiet_us(rule, ends_us), etag=etag)
+        return StepRecord(number, "sending", _token(leg, number), now_us, settling.quiet_us(rule, ends_us), etag=etag)
 
     async def _begin(self, leg: Claimed, record: StepRecord, *, known: bool) -> None:
         if known:
@@ -300,17 +333,16 @@ class Delivery:
         p: Prepared,
     ) -> None:
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        before = leg.step if _in_doubt_before(leg, record) else None
         if isinstance(err, OutcomeUnknown):
             await self._doubted(leg, record, rule, err)
-        elif leg.step is not None and self._earlier_copy(leg.step, record):
-            # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
-            quiet_us = leg.step.quiet_us
-            await self._still_in_doubt(leg, replace(record, quiet_us=quiet_us), quiet_us, err.detail)
-        elif refusal.kind == "stale" and leg.step is not None and leg.step.state == "in_doubt":
-            # Sent before with the same If-Match: either that one took effect, or somebody else was there.
-            await self._compare(leg, place, record, p)
         elif isinstance(err, ErpBusy):
             await self._not_sent(leg, record, number, err)
+        elif before is not None and await self._refused_again(leg, place, record, refusal):
+            return
+        elif before is not None and self._timing.wall_us() < before.quiet_us:
+            # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
+            await self._still_in_doubt(leg, replace(record, quiet_us=before.quiet_us), before.quiet_us, err.detail)
         elif number > 0:
             reason = f"{number} of its steps were carried out, the next was refused: {err.detail}"
             await self._journal_move(
@@ -330,14 +362,12 @@ class Delivery:
             no = replace(record, state="refused", note=err.detail)
             await self._journal_move(leg, "refuse", step=no, error=err.detail, answer=_error_text(err))
             self._tell_refused(leg, err)
+        elif refusal.kind == "conflict" and leg.intent.key is None:
+            # Its number is taken there: that does not pass with time, as a lock does.
+            no = replace(record, state="refused", note=err.detail)
+            await self._journal_move(leg, "park", step=no, error=err.detail, case=NewCase("split", err.detail))
         else:
             await self._later_or_case(leg, err, record)
-
-    def _earlier_copy(self, before: StepRecord, record: StepRecord) -> bool:
-        """Whether a call of this step that was sent before may yet take effect, and a refusal means something else than 412."""
-        if before.state != "in_doubt" or before.number != record.number or record.etag is not None:
-            return False
-        return self._timing.wall_us() < before.quiet_us
 
     async def _later_or_case(self, leg: Claimed, err: GatewayError, record: StepRecord | None = None) -> None:
         """The other side: what time heals is tried again, the rest is a person's."""
@@ -354,6 +384,10 @@ class Delivery:
         await self._journal_move(leg, "park", step=no, error=err.detail, case=NewCase(kind or "split", err.detail))
 
     async def _not_sent(self, leg: Claimed, record: StepRecord, number: int, err: Unavailable) -> None:
+        if leg.step is not None and _in_doubt_before(leg, record):
+            # That it was not taken now says nothing of the time before.
+            await self._try_later(leg, leg.step, err)
+            return
         step = replace(record, state="not_sent", note=err.detail)
         if leg.authoritative and number == 0 and (leg.step is None or leg.step.state == "sending"):
             await self._nothing_sent(leg, err, step)
@@ -389,15 +423,8 @@ class Delivery:
         if step is None:
             raise Broken("a leg in doubt has no step")
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        creates = leg.intent.key is None and step.number == 0
-        marked = not creates or await self._marked(leg, place, rule)
-        way = settling.settlement(
-            rule, step, self._timing.wall_us(), self._timing.call_s, compares=not creates, marked=marked
-        )
-        if "resend-after-window" in self.mutants and rule.settle == "key":
-            way = settling.Settlement("resend")
-        if "lookup-without-quiesce" in self.mutants and rule.settle == "reference":
-            way = settling.Settlement("lookup")
+        target = await self._target(leg, place, step, rule)
+        way = settling.settlement(rule, step, self._timing.wall_us(), self._timing.call_s, target)
         match way.do:
             case "wait":
                 await self._still_in_doubt(leg, step, way.at_us, step.note)
@@ -408,15 +435,20 @@ class Delivery:
             case "lookup":
                 await self._look_up(leg, place, step, rule)
             case "compare":
-                await self._compare_now(leg, place, step)
+                await self._compare(leg, place, step)
 
-    async def _marked(self, leg: Claimed, place: Place, rule: Rule) -> bool:
-        """Whether the step's id was sent in the field to look it up by; a client's own value there was left alone."""
-        body, _ = _asked(leg)
-        if rule.lookup_by is None or body is None:
-            return False
-        sent = encoded(place.side, leg.intent.verb, body, None) or {}
-        return not sent.get(rule.lookup_by)
+    async def _target(self, leg: Claimed, place: Place, step: StepRecord, rule: Rule) -> Target:
+        """What the step in doubt was for, and what can tell of it."""
+        verb, spec = leg.intent.verb, place.side.translation.plan.spec
+        if leg.intent.key is not None or step.number > 0:
+            call = steps_of(place.side, verb)[step.number]
+            tells = call.do == "change" or call.name in rule.steps or bool(rule.evidence)
+            return Target(new=False, tells=tells)
+        body = await self._body(leg, place) or {}
+        named = rule.settle == "conditional" and body.get(spec.key) is not None
+        # A client's own value in the field to look it up by was left alone.
+        own = rule.lookup_by is not None and (encoded(place.side, verb, body, None) or {}).get(rule.lookup_by)
+        return Target(new=True, named=named, marked=not own)
 
     async def _still_in_doubt(self, leg: Claimed, step: StepRecord, at_us: int, note: str | None) -> None:
         await self._journal_move(leg, "doubt", step=replace(step, state="in_doubt"), error=note, next_at_us=at_us)
@@ -434,7 +466,7 @@ class Delivery:
                 else await self._as_before(leg, place, step)
             )
         except (_Skip, Conflict):
-            await self._compare_now(leg, place, step)
+            await self._compare(leg, place, step)
             return
         except GatewayError as err:
             await self._try_later(leg, step, err)
@@ -443,9 +475,7 @@ class Delivery:
 
     async def _as_before(self, leg: Claimed, place: Place, step: StepRecord) -> Prepared:
         """The call to an existing document as it was sent: read again, but with the lock of the first time."""
-        body, _ = _asked(leg)
-        if body is not None:
-            body = await numbers.for_erp(self._crosswalk, leg.erp, leg.intent.object, body)
+        body = await self._body(leg, place)
         found = await current(place.side, await self._own_key(leg, place), None, self._deadline_s())
         return replace(prepared(place.side, leg.intent.verb, body, found), etag=step.etag)
 
@@ -467,35 +497,60 @@ class Delivery:
         key = {str(name): page.documents[0].get(name) for name in names}
         await self._go_on(leg, place, step, key)
 
-    async def _compare_now(self, leg: Claimed, place: Place, step: StepRecord) -> None:
+    async def _compare(self, leg: Claimed, place: Place, step: StepRecord) -> None:
+        """Go on where the document, read now, shows that the step was carried out; send it again where it shows that it was not."""
+        side, verb = place.side, leg.intent.verb
         try:
-            ready = await self._as_before(leg, place, step)
+            body, own = await self._body(leg, place), await self._own_key(leg, place)
+            found = await current(side, own, None, self._deadline_s())
+            again = replace(prepared(side, verb, body, found), etag=step.etag)
+        except NoSuchDocument as err:
+            await self._journal_move(leg, "park", case=NewCase("doubt", err.detail), error=err.detail)
+            return
         except GatewayError as err:
             await self._try_later(leg, step, err)
             return
-        await self._compare(leg, place, step, ready)
-
-    async def _compare(self, leg: Claimed, place: Place, step: StepRecord, p: Prepared) -> None:
-        """Whether the document, read now, shows that the step was carried out."""
-        try:
-            found = await current(place.side, await self._own_key(leg, place), None, self._deadline_s())
-        except GatewayError as err:
-            await self._try_later(leg, step, err)
-            return
-        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        patch, _ = _asked(leg)
-        if patch is not None:
-            patch = await numbers.for_erp(self._crosswalk, leg.erp, leg.intent.object, patch)
-            done = settling.holds(through(place.side, patch), found.document)
-        else:
-            done = settling.shows(rule.evidence, found.document)
-        if done:
-            await self._go_on(leg, place, step, await self._native_key(leg, place))
-        elif step.etag is None and self._timing.wall_us() >= step.quiet_us:
-            await self._send_from(leg, place, p, step.number, begun=False)
+        quiet = step.etag is None and self._timing.wall_us() >= step.quiet_us
+        if self._shown(leg, place, step, body, found):
+            await self._go_on(leg, place, step, key_of(side, own))
+        elif quiet and not (verb == "change" and _moved(leg, side, found.document)):
+            await self._send_from(leg, place, again, step.number, begun=False)
         else:
             reason = "the document changed meanwhile, and not to what was sent"
             await self._journal_move(leg, "park", case=NewCase("doubt", reason), error=reason)
+
+    def _shown(self, leg: Claimed, place: Place, step: StepRecord, body: Document | None, found: Found) -> bool:
+        """Whether a document shows that a step was carried out."""
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        call = steps_of(place.side, leg.intent.verb)[step.number]
+        if call.do != "call":
+            return settling.holds(through(place.side, body or {}, found.document), found.document)
+        if call.name in rule.steps:
+            return settling.shows(rule.steps[call.name], found.native)
+        return settling.shows(rule.evidence, found.document)
+
+    async def _refused_again(self, leg: Claimed, place: Place, record: StepRecord, refusal: ErpRefusal) -> bool:
+        """What was sent before and is refused now may be refused because it was carried out then: look. Gives: whether that settled it."""
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+        target = await self._target(leg, place, record, rule)
+        if target.new and not target.named:
+            return False
+        try:
+            body, own = await self._body(leg, place), await self._own_key(leg, place)
+            found = await current(place.side, own, None, self._deadline_s())
+        except NoSuchDocument:
+            return False
+        except GatewayError as err:
+            await self._try_later(leg, record, err)
+            return True
+        if self._shown(leg, place, record, body, found):
+            await self._go_on(leg, place, record, key_of(place.side, own))
+        elif target.named or refusal.kind == "stale":
+            reason = "the document changed meanwhile, and not to what was sent"
+            await self._journal_move(leg, "park", case=NewCase("doubt", reason), error=reason)
+        else:
+            return False
+        return True
 
     async def _go_on(self, leg: Claimed, place: Place, step: StepRecord, key: NativeKey) -> None:
         """The step in doubt was carried out: the next one, or the end."""
@@ -526,6 +581,8 @@ class Delivery:
         hand_over = self._instance if self.has_room() else None
         move = Move(leg.ref, event, self._timing.wall_us(), instance=hand_over, **more)
         verdict = await self._journal.do(move)
+        if event in OUTCOMES:
+            await reached("outcome.after_commit")
         if isinstance(verdict, Fenced):
             raise _Gone
         if isinstance(verdict, Done) and verdict.released:
@@ -552,11 +609,34 @@ async def _nobody(_: tuple[LegRef, ...]) -> None:
 
 
 def _asked(leg: Claimed) -> tuple[Document | None, Document | None]:
-    """The intent's document or patch, and for a patch what stood there before."""
+    """What this leg is to write, the intent's document or patch or what a person made of it; for a patch, what stood there."""
     if leg.intent.document is None:
         return None, None
-    document = loaded(leg.intent.document)
+    document = loaded(leg.repaired or leg.intent.document)
     return (document["patch"], document["before"]) if leg.intent.verb == "change" else (document, None)
+
+
+def _token(leg: Claimed, number: int) -> str:
+    """The id a step is sent under: always the same one, but for a step that was refused and that a person sent again.
+
+    An ERP that remembers ids remembers its no as well, and nothing took effect under the old one.
+    """
+    step = leg.step
+    if step is None or step.number != number:
+        return step_token(leg.intent.id, leg.ref.side, number)
+    return step_token(step.token, leg.ref.side, number) if step.state == "refused" else step.token
+
+
+def _moved(leg: Claimed, side: ErpSide, now: Document) -> list[str]:
+    """The fields of a patch that do not stand in this ERP as they stood in the authoritative one when it was accepted."""
+    _, before = _asked(leg)
+    old = through(side, before or {}, now)
+    return sorted(name for name in old if name in now and now[name] != old[name])
+
+
+def _in_doubt_before(leg: Claimed, record: StepRecord) -> bool:
+    """Whether this very step was sent before, and nobody knows what became of that."""
+    return leg.step is not None and leg.step.state == "in_doubt" and leg.step.number == record.number
 
 
 def _object_of_key(object_: str) -> str:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.core.canonical import OBJECTS, Document, ObjectSpec
 from gateway.core.canonical.stored import dumped, loaded
@@ -37,6 +37,7 @@ from gateway.errors import (
     IdempotencyInFlight,
     IdempotencyMismatch,
     JournalUnavailable,
+    OutcomeUnknown,
     RouteMoved,
 )
 from gateway.observe.logs import log
@@ -44,10 +45,13 @@ from gateway.reads.authoritative import ErpSide, Found
 from gateway.reads.numbers import for_client, key_for_erp
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Claimed, Journal, OperationView
+from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome, current, encoded, steps_of
 from gateway.writes.delivery import Delivery, Ended, Place, Places, Timing
 
+LegId = tuple[str, str, int]
+"""An intent, a side, and the fence under which the leg is owned."""
 Permitted = Callable[[Document], Awaitable[None]]
 KEPT_S = 7 * 24 * 3600
 """How long an Idempotency-Key is remembered."""
@@ -142,10 +146,12 @@ class Writes:
         self.delivery.tell, self.delivery.go = self._told, self._go
         self.delivery.has_room, self.delivery.lost = self._has_room, self._lost
         self._callers: dict[str, asyncio.Future[Ended]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
-        self._strays: set[tuple[str, str, int]] = set()
+        self._strays: set[LegId] = set()
+        self._carrying: set[LegId] = set()
+        self._idle: set[LegId] = set()
 
     # Accepting
 
@@ -165,24 +171,48 @@ class Writes:
             accept = Accept(
                 intent, legs, self._instance, self._timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
             )
-            verdict = await self._journalled(accept)
+            # In a task of its own: a caller who goes away meanwhile leaves no accepted write that nobody carries.
+            taking = asyncio.create_task(self._taken(accept, found))
+            self._tasks.add(taking)
+            taking.add_done_callback(self._let_go)
+            verdict = await asyncio.shield(taking)
             if isinstance(verdict, EpochMoved):
                 raise RouteMoved(
                     f"The cell ({w.cell.plant}, {w.cell.domain}) moved while the write came in.", retry_after_s=1
                 )
             if isinstance(verdict, Known):
                 return await self.replayed(verdict, fingerprint(w))
-            if verdict.started is not None:
-                await self._start(verdict.started, verdict.intent, legs[0].erp, found)
             return await self._answered(intent.id, caller, w.deadline_s)
         finally:
             del self._callers[intent.id]
+
+    async def _taken(self, accept: Accept, found: Found | None) -> Accepted | Known | EpochMoved:
+        """Journal an intent and begin its authoritative leg where nothing is before it."""
+        verdict = await self._journalled(accept)
+        await reached("accept.after_commit")
+        if isinstance(verdict, Accepted) and verdict.started is not None:
+            erp = accept.legs[0].erp
+            leg = Claimed(verdict.started, verdict.intent, erp, "sending", True, 0, None, None)  # noqa: FBT003  # authoritative
+            self._carry(leg, found)
+        return verdict
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller has heard of it, or has left
 
     async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:
         try:
             return await self.journal.do(accept)  # type: ignore[return-value]  # what an Accept is answered with
         except StoreDown as err:
             self.gauge.store_down = str(err)
+            if err.unsure:
+                # It may stand there with its first leg in our name. Nobody here carries it, so it is freed like a lost one.
+                self._strays.add((accept.intent.id, accept.intent.side, 1))
+                raise OutcomeUnknown(
+                    "The journal broke while it took the write: nobody knows whether it did.",
+                    operation=accept.intent.id,
+                ) from err
             raise JournalUnavailable("The journal cannot take a write now: nothing was sent.", retry_after_s=2) from err
 
     async def _found(self, w: Write, side: ErpSide) -> Found | None:
@@ -237,18 +267,16 @@ class Writes:
             return None
         return Replay(w.client, w.idempotency_key, fingerprint(w), intent.created_us + KEPT_S * US)
 
-    async def _start(self, ref: LegRef, intent: Intent, erp: str, found: Found | None) -> None:
-        leg = Claimed(ref, intent, erp, "sending", authoritative=True, attempts=0, native_key=None, step=None)
-        self._carry(leg, found)
-
     async def _answered(self, id_: str, caller: asyncio.Future[Ended], deadline_s: float) -> Written | Pending:
         """Wait for the authoritative side, whoever carries the leg, as long as the caller does."""
         while (left_s := deadline_s - self._timing.steady_s()) > 0:
             done, _ = await asyncio.wait({caller}, timeout=min(left_s, self._limits.watch_s))
             if not done and not self._alone:
-                view = await self.journal.operation(id_)
-                if view is not None and view.legs and view.legs[0].state in ENDED:
-                    return self._ended(id_, _stored(view))
+                # It is in the journal: while that cannot be read, the caller waits on, and is told 202 in the end.
+                with suppress(StoreDown):
+                    view = await self.journal.operation(id_)
+                    if view is not None and view.legs and view.legs[0].state in ENDED:
+                        return self._ended(id_, _stored(view))
             if done:
                 return self._ended(id_, caller.result())
         return Pending(id_)
@@ -290,6 +318,7 @@ class Writes:
 
     async def _carried(self, leg: Claimed, found: Found | None) -> None:
         self.gauge.carrying[leg.erp] += 1
+        self._carrying.add(_id(leg))
         try:
             await self.delivery.carry(leg, found)
         except StoreDown as err:
@@ -302,10 +331,11 @@ class Writes:
             self._lost(leg)
         finally:
             self.gauge.carrying[leg.erp] -= 1
+            self._carrying.discard(_id(leg))
             self._wake.set()
 
     def _lost(self, leg: Claimed) -> None:
-        self._strays.add((leg.ref.intent, leg.ref.side, leg.ref.fence))
+        self._strays.add(_id(leg))
 
     def _has_room(self) -> bool:
         return sum(self.gauge.carrying.values()) < self._limits.replication * 4
@@ -376,22 +406,29 @@ class Writes:
 
     async def _beat(self) -> None:
         """Renew the lease, and free what the dead and the lost own."""
-        before_s, now_us = self._timing.boot_s(), self._timing.wall_us()
-        until_us = now_us + int(self._limits.lease_s * US)
-        await self.journal.beat(self._instance, until_us, now_us, None)
+        before_s, lease_us = self._timing.boot_s(), int(self._limits.lease_s * US)
+        now_us = await self.journal.beat(self._instance, lease_us)
+        self._timing.wall_us.seen(now_us)
         lease = self.delivery.lease
         # It fences itself well before the others think it dead: clocks differ, and a call takes its time.
         lease.until_boot_s = before_s + self._limits.lease_s * 2 / 3
-        lease.until_wall_us = until_us
+        lease.until_wall_us = now_us + lease_us
+        await self._look_for_orphans()
         strays, self._strays = self._strays, set()
         try:
-            freed = await self.journal.take_over(now_us, sorted(strays))
+            freed = await self.journal.take_over(sorted(strays))
         except StoreDown:
             self._strays |= strays
             raise
         if freed:
             log.info("legs.taken_over", count=freed)
             self._wake.set()
+
+    async def _look_for_orphans(self) -> None:
+        """Legs in our name that nobody here carries, twice in a row: the store broke after it had handed them to us."""
+        idle = await self.journal.held(self._instance) - self._carrying
+        self._strays |= idle & self._idle
+        self._idle = idle
 
 
 def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, document: Document | None) -> str:
@@ -403,6 +440,10 @@ def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, documen
 def fingerprint(w: Write) -> str:
     """The fingerprint of a write."""
     return fingerprint_of(w.cell.plant, w.spec.name, w.verb, w.key, w.document)
+
+
+def _id(leg: Claimed) -> LegId:
+    return leg.ref.intent, leg.ref.side, leg.ref.fence
 
 
 def _kept(w: Write, found: Found | None) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.calls import Plant, good
+from tests.e2e.calls import Plant, good, refused
 from tests.e2e.changes import BACK, MOVE, STALE
 from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.postgres import Cluster
@@ -20,8 +20,10 @@ Gateways = tuple[RunningGateway, RunningGateway]
 
 @pytest.fixture(scope="module")
 def shared(erps: Pair, postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A deployment whose store is a PostgreSQL database."""
-    return deployment(tmp_path_factory.mktemp("shared"), erps, database_url=postgres.create(NAME))
+    """A deployment whose store is a PostgreSQL database; without it reads go on for as long as the lease, here a minute."""
+    made = deployment(tmp_path_factory.mktemp("shared"), erps, database_url=postgres.create(NAME))
+    made.environment["CHANGEOVER_LEASE_S"] = "60"
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +76,17 @@ def _waves(shared: Deployment) -> str:
     return (shared.content / "routes/waves.yaml").read_text("utf-8")
 
 
-def test_gateways_whose_database_went_away_serve_on_and_say_so(two: Gateways, postgres: Cluster) -> None:
+def test_without_the_database_nothing_is_written_reads_go_on_and_readyz_says_so(
+    two: Gateways, postgres: Cluster, erps: Pair
+) -> None:
+    """A write that cannot be journalled is not sent: the client may come again, and no ERP has heard of it."""
     postgres.drop(NAME)
     for each in two:
         each.awaited("store.unreachable")
-        good(Plant(each.client("admin"), "3000").ordered(), 201)
+        plant = Plant(each.client("admin"), "3000")
+        with erps.untouched():
+            answer = plant.ordered()
+            assert refused(answer, 503, "journal-unavailable")["retryable"]
+            assert answer.headers["retry-after"]
+        good(plant.listed("production-orders", limit=1))
         assert "store" in each.admin("/readyz").json()["reasons"]

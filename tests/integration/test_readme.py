@@ -52,9 +52,10 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
     return ran.stdout
 
 
-def test_the_demo_loses_nothing_doubles_nothing_and_no_client_notices(said: str) -> None:
+def test_the_demo_loses_nothing_doubles_nothing_and_no_client_notices_though_an_erp_is_killed(said: str) -> None:
     (line,) = re.findall(r'^\{"requests".*\}$', said, re.M)
     assert '"client_errors": 0, "lost": 0, "duplicated": 0' in line
+    assert '"diverged": 0' in line
     assert int(re.search(r'"translated": (\d+)', line)[1]) > 0  # type: ignore[index]
 
 

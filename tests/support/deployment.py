@@ -60,37 +60,36 @@ class Site:
 
 
 def sim_legacy(erp: SimErp) -> Declared:
-    more = {"csrf": {"fetch": PRODUCT_V2}, "headers": {"sap-client": "100"}}
+    more = {"csrf": {"fetch": PRODUCT_V2}, "headers": {"sap-client": "100"}, "manifest": "ecc"}
     return Declared("sim-legacy", "sap-ecc", erp.url, SECRET, {"kind": "basic", "user": "GATEWAY"}, more)
 
 
 def sim_cloud(erp: SimErp) -> Declared:
     auth = {"kind": "client-credentials", "user": "gateway", "token_path": "/oauth/token"}
-    return Declared("sim-cloud", "sap-s4", erp.url, SECRET, auth, {"csrf": {"fetch": PRODUCT_V4}})
+    return Declared("sim-cloud", "sap-s4", erp.url, SECRET, auth, {"csrf": {"fetch": PRODUCT_V4}, "manifest": "s4"})
 
 
 def mocksap_old(server: MockSap, url: str = "") -> Declared:
     auth = {"kind": "basic", "user": server.user}
-    return Declared(
-        "mocksap-old", "sap-ecc", url or server.base_url, server.password, auth, {"csrf": {"fetch": PRODUCT_V2}}
-    )
+    more = {"csrf": {"fetch": PRODUCT_V2}, "manifest": "mock-sap-v2"}
+    return Declared("mocksap-old", "sap-ecc", url or server.base_url, server.password, auth, more)
 
 
 def mocksap_new(server: MockSap, url: str = "") -> Declared:
     auth = {"kind": "basic", "user": server.user}
-    return Declared(
-        "mocksap-new", "sap-s4", url or server.base_url, server.password, auth, {"csrf": {"fetch": PRODUCT_V4}}
-    )
+    more = {"csrf": {"fetch": PRODUCT_V4}, "manifest": "mock-sap-v4"}
+    return Declared("mocksap-new", "sap-s4", url or server.base_url, server.password, auth, more)
 
 
 def tryton_rpc(server: TrytonServer, url: str = "") -> Declared:
     place = f"{url or server.base_url}/{server.database}"
-    return Declared("tryton-old", "tryton", place, server.password, {"kind": "tryton", "user": server.user})
+    auth = {"kind": "tryton", "user": server.user}
+    return Declared("tryton-old", "tryton", place, server.password, auth, {"manifest": "tryton"})
 
 
 def tryton_rest(server: TrytonServer, url: str = "") -> Declared:
     place = f"{url or server.base_url}/{server.database}"
-    return Declared("tryton-new", "tryton-rest", place, server.rest_key, {"kind": "bearer"})
+    return Declared("tryton-new", "tryton-rest", place, server.rest_key, {"kind": "bearer"}, {"manifest": "tryton-rest"})
 
 
 def installed(
@@ -101,10 +100,12 @@ def installed(
     database_url: str = "",
     changeable: Mapping[str, Sequence[str]] | None = None,
     limits: Mapping[str, Any] | None = None,
+    max_exec_s: float = 1.0,
 ) -> Deployment:
     """Write content for a site whose cells all begin in `phase`.
 
-    Takes: `changeable`, resource -> further fields that version 2 lets a client change; `limits`, towards both ERPs.
+    Takes: `changeable`, resource -> further fields that version 2 lets a client change; `limits`, towards both ERPs;
+    `max_exec_s`, how long a call may still work in them that nobody waits for any more.
     """
     erps = (site.legacy, site.cloud)
     addresses = SimpleNamespace(legacy=SimpleNamespace(url=""), cloud=SimpleNamespace(url=""))
@@ -123,7 +124,18 @@ def installed(
     _write(made, "routes/waves.yaml", {"cells": cells(site, phase)})
     for resource, fields in (changeable or {}).items():
         _allow(made, resource, fields)
+    _settled_after(made, max_exec_s)
     return made
+
+
+def _settled_after(made: Deployment, max_exec_s: float) -> None:
+    """These ERPs work for milliseconds: no test waits for a minute to be sure that a call has ended."""
+    for path in (shipped() / "routes/manifests").iterdir():
+        manifest = yaml.safe_load(path.read_text("utf-8"))
+        for verbs in manifest["objects"].values():
+            for rule in verbs.values():
+                rule["max_exec_s"] = max_exec_s
+        _write(made, f"routes/manifests/{path.name}", manifest)
 
 
 def cells(site: Site, phase: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A TCP proxy that breaks connections on purpose: what neither real ERP can be made to do.
 
-One rule per connection, in order; without a rule a connection passes. Count connections, or keep no connection
-alive, when a test has several requests.
+One rule per connection, in order; a connection without a rule gets what `otherwise` says, and that is to pass. Count
+connections, or keep no connection alive, when a test has several requests.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -70,6 +71,7 @@ class FaultProxy:
     def __init__(self, host: str, port: int) -> None:
         self.upstream = (host, port)
         self.rules: list[Rule] = []
+        self.otherwise: Callable[[], Rule] = Pass
         self.connections_seen = 0
         self.lost_bytes = b""  # the answer that LoseResponse swallowed, for a test that wants to see it
         self.port = 0
@@ -103,7 +105,7 @@ class FaultProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_seen += 1
-        rule = self.rules.pop(0) if self.rules else Pass()
+        rule = self.rules.pop(0) if self.rules else self.otherwise()
         try:
             if isinstance(rule, Blackhole):
                 await asyncio.sleep(rule.for_s)

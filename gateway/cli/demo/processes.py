@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -23,11 +23,44 @@ from gateway.edge.api_keys import generate
 
 _CLIENTS = ("mes", "wms", "planning")
 _START_S = 40
+_QUICK = "limits: {breaker_open_s: 1}\n"
+"""An ERP that is back is tried again after a second: a show does not wait for ten."""
+
+
+class Process:
+    """A process of the demo: started, killed, started again. Its log goes on in one file."""
+
+    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
+        self._log = folder / f"{command[0]}-{command[1]}.log"
+        self._command, self._environment = command, environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        with open(self._log, "ab") as log:  # noqa: ASYNC230, PTH123  # once, at the start
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *self._command,
+                env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    async def kill(self) -> None:
+        """SIGKILL: it gets no chance to put anything in order."""
+        if self._process is not None and self.runs:
+            self._process.kill()
+            await self._process.wait()
+
+    async def stop(self) -> None:
+        if self._process is not None and self.runs:
+            self._process.terminate()
+            await self._process.wait()
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What runs, and how to reach it. `erps` are by side; `keys` by client."""
+    """What runs, and how to reach it. `erps` and `erp_processes` are by side; `keys` by client."""
 
     gateway: str
     admin: str
@@ -37,6 +70,7 @@ class Demo:
     environment: dict[str, str]
     own: dict[str, str]
     """What the demo adds to the environment."""
+    erp_processes: dict[str, Process] = field(default_factory=dict)
 
     async def changeover(self, *arguments: str) -> str:
         """Run a `changeover` command as an operator would. Raises: RuntimeError: it failed."""
@@ -68,20 +102,20 @@ async def running(folder: Path, ports: tuple[int, int] | None = None) -> AsyncIt
     data, admin = ports or tuple(free)
     demo = _prepared(folder, legacy, cloud, data, admin)
     secret = demo.environment["CHANGEOVER_ERP_ECC_SECRET"]
-    commands = [
-        ["gateway.sim.erps", "legacy", "--port", str(legacy), "--auth", f"basic:GATEWAY:{secret}"],
-        ["gateway.sim.erps", "cloud", "--port", str(cloud), "--auth", f"oauth:gateway:{secret}"],
-        ["gateway", "serve", "--content", str(demo.content), "--port", str(data), "--admin-port", str(admin)],
-    ]
-    processes = [await _start(folder, command, demo.environment) for command in commands]
+    logons = {"legacy": f"basic:GATEWAY:{secret}", "cloud": f"oauth:gateway:{secret}"}
+    for side, port in (("legacy", legacy), ("cloud", cloud)):
+        state = str(folder / f"{side}.state")
+        command = ["gateway.sim.erps", side, "--port", str(port), "--auth", logons[side], "--state", state]
+        demo.erp_processes[side] = Process(folder, command, demo.environment)
+    serve = ["gateway", "serve", "--content", str(demo.content), "--port", str(data), "--admin-port", str(admin)]
+    processes = [*demo.erp_processes.values(), Process(folder, serve, demo.environment)]
     try:
+        for process in processes:
+            await process.start()
         await _ready(demo, processes, folder)
         yield demo
     finally:
-        for process in reversed(processes):
-            if process.returncode is None:
-                process.terminate()
-        await asyncio.gather(*(process.wait() for process in processes))
+        await asyncio.gather(*(process.stop() for process in reversed(processes)))
 
 
 def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
@@ -89,6 +123,10 @@ def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> D
     for name in FOLDERS:
         if not (content / name).is_dir():
             shutil.copytree(shipped() / name, content / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
+    for erp in ("ecc", "s4"):
+        path = content / "routes" / "erps" / f"{erp}.yaml"
+        if "limits:" not in (text := path.read_text("utf-8")):
+            path.write_text(text + _QUICK, "utf-8")
     (folder / "jwks.json").write_text(json.dumps({"keys": []}))
     secret = secrets.token_urlsafe(16)
     keys = {client: generate(client, secrets.token_bytes)[0] for client in _CLIENTS}
@@ -108,19 +146,12 @@ def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> D
     return Demo(f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}", erps, keys, content, environment, own)
 
 
-async def _start(folder: Path, command: list[str], environment: dict[str, str]) -> asyncio.subprocess.Process:
-    with open(folder / f"{command[0]}-{command[1]}.log", "wb") as log:  # noqa: ASYNC230, PTH123  # once, at the start
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *command, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
-        )
-
-
-async def _ready(demo: Demo, processes: list[asyncio.subprocess.Process], folder: Path) -> None:
+async def _ready(demo: Demo, processes: list[Process], folder: Path) -> None:
     """Wait until all answer. Raises: RuntimeError: one died, with the end of its log."""
     wanted = [f"{demo.admin}/readyz", *(f"{url}/_health" for url in demo.erps.values())]
     async with httpx.AsyncClient(trust_env=False) as http:
         for _ in range(_START_S * 10):
-            if any(p.returncode is not None for p in processes):
+            if not all(p.runs for p in processes):
                 break
             if all([await _answers(http, url) for url in wanted]):
                 return

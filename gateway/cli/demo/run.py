@@ -1,4 +1,4 @@
-"""The scenario: traffic to three plants, one of them moves, traffic goes on, and the ERPs' logs judge it."""
+"""The scenario: traffic to three plants; one moves through the dual phases while an ERP is killed; the ERPs' logs judge it."""
 
 from __future__ import annotations
 
@@ -6,110 +6,153 @@ import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import aiohttp
-from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
-from gateway.cli.demo.audit import audited
+from gateway.cli.demo.audit import Verdict, audited
+from gateway.cli.demo.picture import Watched, picture
 from gateway.cli.demo.processes import Demo, running
 from gateway.cli.demo.traffic import Plant, Tally
 from gateway.cli.output import progress
 
 MOVED = "1000"
 PLANTS = ("1000", "2000", "3000")
-_BEFORE_S, _AFTER_S = 6.0, 8.0
+_TRAFFIC_S, _DOWN_S = 2.5, 5.0
+_DRAIN_S = 60.0
+_WATCH_S = 0.25
 
 
-async def run_demo(*, once: bool, rate: float) -> tuple[dict[str, Any], list[str]]:
-    """Run the scenario; without `once` traffic goes on until Ctrl-C.
-
-    Gives: the figures, and the documents that an ERP holds otherwise than they were sent.
-    """
+async def run_demo(*, once: bool, rate: float) -> Verdict:
+    """Run the scenario; without `once` traffic goes on until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="changeover-demo-") as folder:
         progress.print("starting two ERPs and a gateway ...")
         async with running(Path(folder)) as demo:
             progress.print(f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs")
-            return await _scenario(demo, once=once, rate=rate)
+            return await _Show(demo, rate).run(once=once)
 
 
-async def _scenario(demo: Demo, *, once: bool, rate: float) -> tuple[dict[str, Any], list[str]]:
-    tally, stop = Tally(), asyncio.Event()
-    plants = {code: Plant(demo, code, rate / len(PLANTS), tally, seed) for seed, code in enumerate(PLANTS)}
-    phases = dict.fromkeys(PLANTS, "legacy") | {"3000": "cloud"}
-    news: list[str] = []
-    timeout = aiohttp.ClientTimeout(total=30)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
-        working = [asyncio.create_task(plant.work(http, stop)) for plant in plants.values()]
-        with Live(
-            console=Console(stderr=True), refresh_per_second=4, get_renderable=lambda: _picture(tally, phases, news)
-        ):
-            try:
-                await asyncio.sleep(_BEFORE_S)
-                await _move(demo, plants[MOVED], phases, news.append)
-                await asyncio.sleep(_AFTER_S)
-                if not once:
-                    news.append("Traffic goes on. Ctrl-C ends the demo.")
-                    await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                if once:
-                    raise
-            finally:
-                stop.set()
-                for plant in plants.values():
-                    plant.resume()
-                await asyncio.gather(*working)
-    figures = await audited(demo, tally)
-    for error in tally.errors[:10]:
-        progress.print(error, style="red", markup=False)
-    return figures
+class _Show:
+    """One run: its clients, what is watched, and the acts one after the other."""
 
+    def __init__(self, demo: Demo, rate: float) -> None:
+        self._demo, self._tally, self._news = demo, Tally(), list[str]()
+        self._plants = {
+            code: Plant(demo, code, rate / len(PLANTS), self._tally, seed) for seed, code in enumerate(PLANTS)
+        }
+        self._watched = Watched(dict.fromkeys(PLANTS, "legacy") | {"3000": "cloud"})
 
-async def _move(demo: Demo, plant: Plant, phases: dict[str, str], tell: Callable[[str], None]) -> None:
-    """What the migration lead does on Saturday night; here without a flip, which is the next release's."""
-    tell(f"Plant {MOVED}: the last order is finished, the MES is quiet.")
-    await plant.pause()
-    waves = demo.content / "routes" / "waves.yaml"
-    text = waves.read_text("utf-8")
-    first = text.index('plants: ["1000"]')
-    waves.write_text(text[:first] + text[first:].replace("cloud: s4\n", "cloud: s4\n    phase: cloud\n", 1), "utf-8")
-    tell("changeover plan")
-    await demo.changeover("plan", "--content", str(demo.content))
-    tell("changeover apply --unsafe-switch")
-    await demo.changeover("apply", "--content", str(demo.content), "--unsafe-switch", "--reason", "demo")
-    await _followed(demo)
-    phases[MOVED] = "cloud"
-    tell(f"Plant {MOVED} runs on the cloud ERP. Its MES goes on with the same URL.")
-    plant.resume()
+    @property
+    def _tell(self) -> Callable[[str], None]:
+        return self._news.append
 
+    async def run(self, *, once: bool) -> Verdict:
+        stop = asyncio.Event()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+            working = [asyncio.create_task(plant.work(http, stop)) for plant in self._plants.values()]
+            watching = asyncio.create_task(self._watch(http))
+            with Live(
+                console=progress,
+                refresh_per_second=4,
+                get_renderable=lambda: picture(self._tally, self._watched, self._news),
+            ):
+                try:
+                    await self._acts()
+                    if not once:
+                        self._tell("Traffic goes on. Ctrl-C ends the demo.")
+                        await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    if once:
+                        raise
+                finally:
+                    stop.set()
+                    for plant in self._plants.values():
+                        plant.resume()
+                    await asyncio.gather(*working)
+                    await self._drained()
+                    watching.cancel()
+                    await asyncio.gather(watching, return_exceptions=True)
+        for error in self._tally.errors[:10]:
+            progress.print(error, style="red", markup=False)
+        return await audited(self._demo, self._tally)
 
-async def _followed(demo: Demo) -> None:
-    async with aiohttp.ClientSession() as http:
+    async def _acts(self) -> None:
+        await asyncio.sleep(_TRAFFIC_S)
+        await self._move("dual_legacy", "its orders are made in both ERPs now; the legacy ERP answers", quiet=True)
+        await asyncio.sleep(_TRAFFIC_S)
+        await self._outage("cloud")
+        await self._move("dual_cloud", "the cloud ERP answers now, and the legacy ERP follows", quiet=False)
+        await asyncio.sleep(_TRAFFIC_S)
+        await self._move("cloud", "it runs on the cloud ERP. Its MES goes on with the same URL", quiet=True)
+        await asyncio.sleep(_TRAFFIC_S)
+
+    async def _move(self, phase: str, means: str, *, quiet: bool) -> None:
+        """Ask for another phase. Takes: `quiet`, whether the MES finishes its order first.
+
+        An order that was begun in one ERP alone has no twin; where both have it, the move needs no pause. In either case it
+        waits until nothing is on its way any more.
+        """
+        plant = self._plants[MOVED]
+        if quiet:
+            self._tell(f"Plant {MOVED}: the last order is finished, the MES is quiet.")
+            await plant.pause()
+        self._declare(phase)
+        self._tell(f"changeover apply --unsafe-switch --wait {_DRAIN_S:.0f}   (plant {MOVED} to {phase})")
+        await self._demo.changeover(
+            "apply", "--content", str(self._demo.content), "--unsafe-switch", "--reason", "demo",
+            "--wait", str(_DRAIN_S),
+        )  # fmt: skip
+        await self._followed(phase)
+        self._watched.phases[MOVED] = phase
+        self._tell(f"Plant {MOVED} is in {phase}: {means}.")
+        plant.resume()
+
+    def _declare(self, phase: str) -> None:
+        path = self._demo.content / "routes" / "waves.yaml"
+        before, rule, after = path.read_text("utf-8").partition(f'plants: ["{MOVED}"]')
+        old = self._watched.phases[MOVED]
+        line = "    cloud: s4\n" if old == "legacy" else f"    cloud: s4\n    phase: {old}\n"
+        path.write_text(before + rule + after.replace(line, f"    cloud: s4\n    phase: {phase}\n", 1), "utf-8")
+
+    async def _outage(self, side: str) -> None:
+        process = self._demo.erp_processes[side]
+        await process.kill()
+        self._watched.down.add(side)
+        self._tell(f"kill -9 {side} ERP. Plant {MOVED} goes on; Pune, which has this ERP alone, is told to wait.")
+        await asyncio.sleep(_DOWN_S)
+        await process.start()
+        self._tell(f"The {side} ERP starts again, with what it had committed.")
+
+    async def _drained(self) -> None:
+        """Wait until no ERP is owed anything. Raises: RuntimeError: it took too long."""
+        give_up_s = asyncio.get_running_loop().time() + _DRAIN_S
+        async with aiohttp.ClientSession() as http:
+            while self._watched.owed or await self._look(http):
+                if asyncio.get_running_loop().time() > give_up_s:
+                    raise RuntimeError(f"the ERPs are still owed writes: {dict(self._watched.owed)}")
+                await asyncio.sleep(_WATCH_S)
+
+    async def _watch(self, http: aiohttp.ClientSession) -> None:
         while True:
-            async with http.get(f"{demo.admin}/admin/v1/waves") as answer:
-                table = await answer.json()
-            cells = [cell for cell in table["cells"] if cell["plant"] == MOVED]
-            if all(cell["phase"] == "cloud" for cell in cells):
-                return
-            await asyncio.sleep(0.05)
+            await self._look(http)
+            await asyncio.sleep(_WATCH_S)
 
+    async def _look(self, http: aiohttp.ClientSession) -> bool:
+        """Note what the ERPs are owed. Gives: whether that is anything."""
+        async with http.get(f"{self._demo.admin}/admin/v1/backlog") as answer:
+            rows = (await answer.json())["backlog"]
+        self._watched.note(rows)
+        for side in tuple(self._watched.down):
+            if self._demo.erp_processes[side].runs and not self._watched.owed.get(side):
+                self._watched.down.discard(side)
+        return bool(self._watched.owed)
 
-def _picture(tally: Tally, phases: dict[str, str], news: list[str]) -> Table:
-    whole = Table.grid(padding=(0, 0))
-    table = Table(title="What goes where", title_justify="left")
-    for name in ("plant", "phase", "-> legacy ERP", "-> cloud ERP"):
-        table.add_column(name, justify="right" if "ERP" in name else "left")
-    for plant, phase in phases.items():
-        style = "green" if phase == "cloud" else "yellow"
-        counts = (str(tally.by_plant[plant, side]) for side in ("legacy", "cloud"))
-        table.add_row(plant, f"[{style}]{phase}[/]", *counts)
-    whole.add_row(table)
-    recent = tally.seconds[-200:]
-    typical = f"{median(recent) * 1000:.0f} ms" if recent else "-"
-    whole.add_row(f"requests {tally.requests}   client errors {len(tally.errors)}   typical answer {typical}")
-    for line in news[-6:]:
-        whole.add_row(f"[dim]·[/] {line}")
-    return whole
+    async def _followed(self, phase: str) -> None:
+        """Wait until the gateway serves it."""
+        async with aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(f"{self._demo.admin}/admin/v1/waves") as answer:
+                    cells = [cell for cell in (await answer.json())["cells"] if cell["plant"] == MOVED]
+                if all(cell["phase"] == phase for cell in cells):
+                    return
+                await asyncio.sleep(0.05)

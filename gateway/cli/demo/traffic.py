@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 
 from gateway.cli.demo.processes import Demo
 
 _ITEMS = ("PUMP-100", "PUMP-200")
+_ACCEPTED, _CONFLICT, _BUSY, _UNAVAILABLE = 202, 409, 429, 503
+_PATIENCE_S = 40.0
+_WATCH_S = 0.25
 
 
 @dataclass(slots=True)
 class Sent:
-    """One order as a client sent it, and the number the answer showed."""
+    """One order as a client sent it, and what the answer showed: its number, and side and phase of its plant's cell."""
 
     plant: str
     reference: str
@@ -28,18 +33,43 @@ class Sent:
     start: datetime
     end: datetime
     side: str = ""
+    phase: str = ""
     id: str = ""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the clients saw."""
+    """What the clients saw. `waited` counts answers that said: nothing was sent, come again."""
 
     requests: int = 0
+    waited: int = 0
+    accepted: int = 0
+    """Answers 202: taken, and not done yet."""
     errors: list[str] = field(default_factory=list)
     by_plant: Counter[tuple[str, str]] = field(default_factory=Counter)
     sent: list[Sent] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def come_again_s(self) -> float | None:
+        """Seconds after which the same request may be sent again; None where that is not what was said."""
+        again = self.headers.get("Retry-After")
+        return float(again) if again and self.status in (_BUSY, _UNAVAILABLE, _CONFLICT) else None
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """Side and phase, as `X-Route` has them."""
+        side, _, rest = self.headers.get("X-Route", "none").partition(";")
+        return side, rest.rpartition("phase=")[2]
 
 
 class Plant:
@@ -85,14 +115,16 @@ class Plant:
             "planned": planned,
         }
         self._tally.sent.append(order)
-        made = await self.call(http, "POST", place, json=body)
+        made = await self.write(http, place, body, order)
         if made is None:
             return
-        order.id = made["id"]
-        await self.call(http, "POST", f"{place}/{order.id}:release")
-        await self.call(http, "GET", f"{place}/{order.id}")
-        done = {"operation": made["operations"][-1]["sequence"], "quantity": quantity, "final": True}
-        await self.call(http, "POST", f"{place}/{order.id}:confirm", json=done)
+        order.id = made.get("id") or made["document"]
+        await self.write(http, f"{place}/{order.id}:release")
+        seen = await self.call(http, "GET", f"{place}/{order.id}")
+        if seen is None:
+            return
+        done = {"operation": seen.body["operations"][-1]["sequence"], "quantity": quantity, "final": True}
+        await self.write(http, f"{place}/{order.id}:confirm", done)
         await self.call(http, "GET", f"/api/v2/items/{order.item}")
 
     def _next(self) -> Sent:
@@ -102,22 +134,57 @@ class Plant:
         reference = f"MES-{self.code}-{self._number:05d}"
         return Sent(self.code, reference, self._random.choice(_ITEMS), made, start, start + timedelta(hours=8))
 
-    async def call(self, http: aiohttp.ClientSession, method: str, path: str, **more: Any) -> Any:
-        """One call of the client; what it answers, or None where it failed."""
+    async def write(self, http: aiohttp.ClientSession, path: str, body: Any = None, order: Sent | None = None) -> Any:
+        """A write under a key of its own, watched to its end where it is accepted and not done; None where it failed."""
+        answer = await self.call(http, "POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
+        if answer is None:
+            return None
+        if order is not None:
+            order.side, order.phase = answer.route
+        if answer.status != _ACCEPTED:
+            return answer.body or {}
+        self._tally.accepted += 1
+        return await self._ended(http, answer.headers["Location"])
+
+    async def _ended(self, http: aiohttp.ClientSession, place: str) -> Any:
+        """The operation, once the side in charge has done it; None where it did not."""
+        while (answer := await self.call(http, "GET", place)) is not None:
+            state = answer.body["state"]
+            if state in ("done", "replicating"):
+                return answer.body
+            if state != "pending":
+                self._tally.errors.append(f"{place}: {answer.body}")
+                return None
+            await asyncio.sleep(_WATCH_S)
+        return None
+
+    async def call(self, http: aiohttp.ClientSession, method: str, path: str, **more: Any) -> Answer | None:
+        """One call of the client, sent again for as long as it is told that nothing was sent; None where it failed."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + _PATIENCE_S
+        while True:
+            try:
+                answer = await self._answered(http, method, path, **more)
+            except (aiohttp.ClientError, TimeoutError) as err:
+                self._tally.errors.append(f"{method} {path}: {err!r}")
+                return None
+            if answer.come_again_s is None or loop.time() > give_up_s:
+                break
+            self._tally.waited += 1
+            await asyncio.sleep(answer.come_again_s)
+        if answer.status >= 400:  # HTTP's own classes
+            self._tally.errors.append(f"{method} {path}: {answer.status} {answer.body}")
+            return None
+        return answer
+
+    async def _answered(self, http: aiohttp.ClientSession, method: str, path: str, **more: Any) -> Answer:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._tally.requests += 1
-        headers = {"X-API-Key": self._demo.keys["mes"]}
-        try:
-            async with http.request(method, self._demo.gateway + path, headers=headers, **more) as answer:
-                body = await answer.json(content_type=None)
-                side = answer.headers.get("X-Route", "none").partition(";")[0]
-        except (aiohttp.ClientError, TimeoutError) as err:
-            self._tally.errors.append(f"{method} {path}: {err!r}")
-            return None
+        headers = {"X-API-Key": self._demo.keys["mes"], **more.pop("headers", {})}
+        async with http.request(method, self._demo.gateway + path, headers=headers, **more) as answer:
+            found = Answer(answer.status, await answer.json(content_type=None), answer.headers)
         self._tally.seconds.append(loop.time() - began)
-        self._tally.by_plant[self.code, side] += 1
-        if answer.status >= 400:  # HTTP's own classes
-            self._tally.errors.append(f"{method} {path}: {answer.status} {body}")
-            return None
-        return body
+        if found.status < 300:  # HTTP's own classes
+            self._tally.by_plant[self.code, found.route[0]] += 1
+        return found

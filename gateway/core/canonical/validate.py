@@ -40,6 +40,20 @@ def field_flaws(object_: str, fields: Mapping[str, Any]) -> list[Flaw]:
     return flaws
 
 
+def typed_document(object_: str, document: Document) -> Document:
+    """A document without flaws, with its values in the model's own types; only the fields that it has."""
+    return OBJECTS[object_].model.model_validate(document).model_dump(exclude_unset=True)
+
+
+def typed_fields(object_: str, fields: Mapping[str, Any]) -> Document:
+    """Fields without flaws, with their values in the model's own types."""
+    made = {}
+    for name, value in fields.items():
+        adapter = _adapter(object_, name)
+        made[name] = adapter.dump_python(adapter.validate_python(value), exclude_unset=True)
+    return made
+
+
 @lru_cache(maxsize=512)
 def _adapter(object_: str, name: str) -> TypeAdapter[Any]:
     info = OBJECTS[object_].model.model_fields[name]

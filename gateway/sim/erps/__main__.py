@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 
 from gateway.sim.erps.apps import ErpApp
@@ -17,7 +18,7 @@ from gateway.sim.erps.serve import server_of
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    app = ErpApp(_config(given))
+    app = ErpApp(_config(given), given.state)
     print(f"{given.face} ERP on http://{given.host}:{given.port}", file=sys.stderr)  # noqa: T201 - a command
     server_of(app, given.host, given.port).run()
     return 0
@@ -37,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--orders", type=int, default=12)
     parser.add_argument("--purchases", type=int, default=6)
     parser.add_argument("--dedup-window-s", type=int)
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="keep what is committed, and find it again at the start"
+    )
     parser.add_argument("--throttle", metavar="REQUESTS/WINDOW_S", help="answer 429 above so many requests in a window")
     return parser
 

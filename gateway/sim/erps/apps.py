@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.control import Control
 from gateway.sim.erps.erp import Erp
 from gateway.sim.erps.faults import Fault
+from gateway.sim.erps.kept import Kept
 from gateway.sim.erps.refusal import ErpRefusal
 from gateway.sim.erps.wire.messages import Answer, Request
 
@@ -36,11 +38,15 @@ def d365_app(config: ErpConfig | None = None) -> ErpApp:
 
 
 class ErpApp:
-    """The shell: reads the request, lets the faults have their way, sends the answer."""
+    """The shell: reads the request, lets the faults have their way, sends the answer.
 
-    def __init__(self, config: ErpConfig) -> None:
+    Takes: `state`, the file that what is committed is kept in; without one it is gone with the process.
+    """
+
+    def __init__(self, config: ErpConfig, state: Path | None = None) -> None:
         self.erp = Erp(config)
         self.control = Control(self.erp)
+        self._kept = Kept(self.erp, state) if state is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -52,12 +58,12 @@ class ErpApp:
         if request is None:
             return
         if request.path.startswith("/_"):
-            await _send(send, self.control.answer(request))
+            await _send(send, self._kept_first(self.control.answer(request)))
             return
         url = f"{request.path}?{request.query}" if request.query else request.path
         fault = self.erp.faults.pick(request.method, url)
         if fault is None:
-            await _send(send, self.erp.answer(request))
+            await _send(send, self._answer(request))
         else:
             await self._misbehave(fault, request, receive, send)
 
@@ -70,7 +76,7 @@ class ErpApp:
             await asyncio.sleep(fault.delay_s)
         if fault.action == "csrf_expired":
             self.erp.sessions.end_all()
-        answer = self.erp.answer(request)
+        answer = self._answer(request)
         if fault.action == "commit_then_drop":
             return await _hang_up(receive, send)
         if fault.action == "truncate":
@@ -78,6 +84,15 @@ class ErpApp:
         if fault.action == "commit_then_delay":
             await asyncio.sleep(fault.delay_s)
         return await _send(send, self._faulty(fault) if fault.action == "commit_then_status" else answer)
+
+    def _answer(self, request: Request) -> Answer:
+        return self._kept_first(self.erp.answer(request))
+
+    def _kept_first(self, answer: Answer) -> Answer:
+        """No answer leaves before what it tells of is kept."""
+        if self._kept is not None:
+            self._kept.save()
+        return answer
 
     def _faulty(self, fault: Fault) -> Answer:
         """The error a fault asks for, in the face's own shape."""

@@ -47,7 +47,7 @@ class Erp:
     def reset(self) -> None:
         """As it was at the start: seeded, nothing in the truth log."""
         self.site = Site(self.config)
-        self._repeatable: dict[str, tuple[datetime, Answer]] = {}
+        self.repeatable: dict[str, tuple[datetime, Answer]] = {}
 
     @property
     def truth(self) -> list[Entry]:
@@ -108,13 +108,14 @@ class Erp:
     def _once(self, request: Request, write_it: Callable[[], Answer]) -> Answer:
         """A write under an identifier that was seen in the window gets the first one's answer."""
         name = request.headers.get("repeatability-request-id") or request.headers.get("requestid", "")
-        at, answer = self._repeatable.get(name, (None, None))
+        at, answer = self.repeatable.get(name, (None, None))
         now = self.config.clock()
         if at is not None and answer is not None and (now - at).total_seconds() <= self.config.remembers_s:
             return answer.with_headers(("repeatability-result", "accepted"))
         answer = write_it()
         if name:
-            self._repeatable[name] = (now, answer)
+            self.repeatable.pop(name, None)  # the newest stands last
+            self.repeatable[name] = (now, answer)
         return answer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
 from gateway.sim.erps.declare import EntityType, Key, Model, Row, Value
@@ -96,6 +96,16 @@ class Unit:
                 stored.put(change.key, change.before)
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a ledger gained since a point: changes, and where its numbers and its clock stand."""
+
+    entries: tuple[tuple[str, Entry], ...]
+    counters: dict[str, int]
+    units: int
+    last: datetime
+
+
 class Ledger:
     """One ERP's data. Takes the model, the name that stands in the truth log, and the clock."""
 
@@ -146,6 +156,34 @@ class Ledger:
             raise
         if logged:
             self._commit(unit, cause)
+
+    def rows(self) -> dict[str, list[Row]]:
+        """Every row, by role, in order of creation."""
+        return {role: list(stored.rows.values()) for role, stored in self.stored.items()}
+
+    def since(self, seq: int) -> Committed:
+        """What was committed after an entry."""
+        entries = tuple((entry.type.role, entry) for entry in self.truth[seq:])
+        return Committed(entries, dict(self._counters), self._units, self._last)
+
+    def refill(self, rows: dict[str, list[Row]]) -> None:
+        """Hold these rows and no others."""
+        for role, stored in self.stored.items():
+            fresh = Stored(stored.entity, stored.parent_width)
+            for row in rows[role]:
+                fresh.put(stored.entity.key_of(row), row)
+            self.stored[role] = fresh
+
+    def replay(self, done: Committed) -> None:
+        """Do again what was committed before."""
+        for role, entry in done.entries:
+            stored = self.stored[role]
+            if entry.row_after is not None:
+                stored.put(stored.entity.key_of(entry.row_after), entry.row_after)
+            elif entry.row_before is not None:
+                stored.drop(stored.entity.key_of(entry.row_before))
+            self.truth.append(replace(entry, type=stored.entity))
+        self._counters, self._units, self._last = dict(done.counters), done.units, done.last
 
     def _commit(self, unit: Unit, cause: Cause) -> None:
         self._units += 1

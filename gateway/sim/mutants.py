@@ -1,0 +1,167 @@
+"""Parts of the write protocol taken away one by one: a simulation that does not notice proves nothing.
+
+Production code knows nothing of mutants: each one replaces a function for the time of a history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import patch
+
+from gateway.control.content import Content
+from gateway.core import lanes, settling
+from gateway.core.intents import LEG, Accept, Accepted, Command, LegRef, LegRow, Move, StepRecord, Verdict
+from gateway.core.lanes import ANY_FENCE, CellNow
+from gateway.protocols.port import HttpCall, HttpReply
+from gateway.sim.seams import Life, SimWire
+from gateway.sim.shape import Shape
+from gateway.sim.world import CountingJournal, World
+from gateway.writes.delivery import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What is missing, how it is taken away, and the world it needs."""
+
+    missing: str
+    patches: tuple[tuple[object, str, Any], ...] = ()
+    world: type[World] = World
+    journal: type[CountingJournal] = field(default=CountingJournal)
+
+    def make(self, content: Content, shape: Shape) -> World:
+        return self.world(content, shape, self.journal)
+
+    @contextmanager
+    def applied(self) -> Iterator[Callable[[Content, Shape], World]]:
+        """Take the part away for as long as the block runs."""
+        with ExitStack() as stack:
+            for target, name, other in self.patches:
+                stack.enter_context(patch.object(target, name, other))
+            yield self.make
+
+
+class _ForgetfulWorld(World):
+    """The journal is only in memory: a crash of the last instance takes it along."""
+
+    def crashed(self, life: Life) -> None:
+        if not [i for i in self.instances if i.life.alive]:
+            for table in ("intent", "leg", "step", "lane", "wait", "replay", "crosswalk", "case_"):
+                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608  # our own words
+
+
+class _EagerJournal(CountingJournal):
+    """Says yes before the commit."""
+
+    async def do(self, command: Command) -> Verdict:
+        if not isinstance(command, Accept):
+            return await super().do(command)
+        task = asyncio.ensure_future(_later(super().do(command)))
+        intent = replace(command.intent, lane_seq=1)
+        started = next((leg for leg in command.legs if leg.starts), None)
+        self._kept = task
+        return Accepted(intent, LegRef(intent.id, started.side, intent.lane, 1) if started else None)
+
+
+async def _later(commit: Any) -> None:
+    await asyncio.sleep(0.2)
+    await commit
+
+
+class _NoReplayJournal(CountingJournal):
+    """Steers first and looks for the key afterwards: a repeated request is a new one."""
+
+    async def do(self, command: Command) -> Verdict:
+        return await super().do(replace(command, replay=None) if isinstance(command, Accept) else command)
+
+
+async def _without_key(self: SimWire, call: HttpCall, timeout_s: float) -> HttpReply:
+    headers = {name: value for name, value in call.headers.items() if name != "Repeatability-Request-ID"}
+    return await _exchange(self, replace(call, headers=headers), timeout_s)
+
+
+_exchange = SimWire.exchange
+_settlement = settling.settlement
+_lane_move = lanes._move
+_lane_accept = lanes._accept
+
+
+def _lookup_at_once(rule: Any, step: StepRecord, now_us: int, *rest: Any, **more: Any) -> settling.Settlement:
+    way = _settlement(rule, step, now_us, *rest, **more)
+    return settling.Settlement("lookup") if way.do == "wait" and rule.settle == "reference" else way
+
+
+def _resend_always(rule: Any, step: StepRecord, now_us: int, *rest: Any, **more: Any) -> settling.Settlement:
+    way = _settlement(rule, step, now_us, *rest, **more)
+    return settling.Settlement("resend") if way.do == "ask" and rule.settle == "key" else way
+
+
+def _any_fence(w: lanes.Working, command: Move) -> Verdict:
+    row = w.legs.get((command.ref.intent, command.ref.side))
+    known = row is not None and (row.state, command.event) in LEG
+    return _lane_move(w, replace(command, ref=replace(command.ref, fence=ANY_FENCE)) if known else command)
+
+
+def _any_epoch(w: lanes.Working, command: Accept) -> Verdict:
+    cell = (command.intent.plant, command.intent.domain)
+    if cell in w.cells:
+        w.cells[cell] = CellNow(command.intent.epoch, w.cells[cell].suspended)
+    return _lane_accept(w, command)
+
+
+def _next_free(w: lanes.Working, lane: str, side: Any) -> LegRow | None:
+    """Whoever could go if there were no lane."""
+    free = [leg for leg in lanes._open(w, lane, side) if leg.state == "waiting" and lanes._free(leg)]
+    return min(free, key=lambda leg: -leg.lane_seq, default=None)
+
+
+async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, *, known: bool) -> None:
+    return None
+
+
+def _always(self: Delivery, until_boot_s: float) -> None:
+    return None
+
+
+class _HastyWorld(World):
+    """Moves without waiting for what is under way."""
+
+    def drained(self) -> bool:
+        return True
+
+
+MUTANTS = MappingProxyType(
+    {
+        "no-journal": Mutant("the journal is lost with the process", world=_ForgetfulWorld),
+        "ack-before-journal": Mutant("the write goes on before its intent is committed", journal=_EagerJournal),
+        "no-erp-key": Mutant("the ERP gets no key to know a step again", ((SimWire, "exchange", _without_key),)),
+        "no-lane": Mutant("a write does not wait for the one before it", ((lanes, "_head", _next_free),)),
+        "no-epoch-check": Mutant("an intent is taken whatever its epoch", ((lanes, "_accept", _any_epoch),)),
+        "no-drain": Mutant("a cell moves while legs are open", world=_HastyWorld),
+        "lookup-without-quiesce": Mutant(
+            "a lookup is believed while the call may still take effect", ((settling, "settlement", _lookup_at_once),)
+        ),
+        "resend-after-window": Mutant(
+            "a key is sent again when the ERP has forgotten it", ((settling, "settlement", _resend_always),)
+        ),
+        "replay-rerouted": Mutant("a repeated request is steered before its key is known", journal=_NoReplayJournal),
+        "relay-without-fence": Mutant("an earlier owner of a leg is believed", ((lanes, "_move", _any_fence),)),
+        "stale-instance-not-fenced": Mutant("an instance that slept sends on", ((Delivery, "_may_send", _always),)),
+        "step-not-journalled": Mutant(
+            "a step is sent before it is journalled", ((Delivery, "_begin", _nothing_begun),)
+        ),
+    }
+)
+NOT_HERE = MappingProxyType(
+    {
+        "watermark-before-fence": "needs the flip's watermark (the model has it)",
+        "cancel-after-commit": "needs the flip's cancel (the model has it)",
+        "mirror-derived": "needs the change feed (the model has it)",
+        "echo-by-user": "needs the change feed (the model has it)",
+    }
+)
+"""Mutants of parts that are not built yet."""

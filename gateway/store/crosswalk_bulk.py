@@ -1,0 +1,163 @@
+"""The crosswalk in bulk: what stands already for many numbers, all new names in one transaction, and ranges that overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from gateway.core.intents import Names
+from gateway.store.journal import audited
+from gateway.store.sql import Database, Db
+
+T = TypeVar("T")
+Decide = Callable[["Standing"], tuple[list[Names], str]]
+_CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Who does it, and why."""
+
+    at_us: int
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the crosswalk says already: (object, space, key) -> canonical id, and (object, canonical id, space) -> key."""
+
+    by_key: dict[tuple[str, str, str], str]
+    by_id: dict[tuple[str, str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A number that stands for one document in one ERP and for another in the other."""
+
+    object: str
+    key: str
+    space: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The numeric keys of an object in a space: how many, from where to where."""
+
+    object: str
+    space: str
+    count: int
+    first: int
+    last: int
+
+
+async def learn(
+    database: Database,
+    keys: Iterable[tuple[str, str, str]],
+    ids: Iterable[tuple[str, str]],
+    decide: Decide,
+    audit: Audit | None,
+) -> list[Names]:
+    """Read what stands for the given (object, space, key) and (object, canonical id), and write what `decide` makes of it.
+
+    Takes: `decide`, which gives the new names and the audit's detail, or raises to have nothing written; no `audit` writes
+    nothing. Gives: the names that are new. All in one transaction.
+    """
+    wanted, known = list(keys), list(ids)
+
+    async def work(db: Db) -> list[Names]:
+        standing = Standing({}, {})
+        for (object_, space), group in _grouped(wanted).items():
+            for some in _chunks(group):
+                rows = await db.rows(
+                    "SELECT key, canonical FROM crosswalk WHERE object = ? AND space = ? AND key IN (??)",
+                    object_, space, some,
+                )  # fmt: skip
+                standing.by_key.update({(object_, space, key): canonical for key, canonical in rows})
+        held = {(object_, canonical) for (object_, _, _), canonical in standing.by_key.items()}
+        await _load_ids(db, standing, {*known, *held})
+        names, detail = decide(standing)
+        if audit is None:
+            return names
+        for part in _chunks(names):
+            await db.many(
+                "INSERT INTO crosswalk (object, canonical, space, key) VALUES (?, ?, ?, ?)",
+                [(n.object, n.canonical, n.space, n.key) for n in part],
+            )
+        await audited(db, audit.at_us, audit.actor, "crosswalk.import", audit.reason, detail)
+        return names
+
+    return await database.transaction(work)
+
+
+async def _load_ids(db: Db, standing: Standing, ids: set[tuple[str, str]]) -> None:
+    for (object_,), group in _grouped([(object_, canonical) for object_, canonical in ids]).items():
+        for some in _chunks(sorted(group)):
+            rows = await db.rows(
+                "SELECT canonical, space, key FROM crosswalk WHERE object = ? AND canonical IN (??)", object_, some
+            )
+            standing.by_id.update({(object_, canonical, space): key for canonical, space, key in rows})
+
+
+def _grouped(rows: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[str]]:
+    """The last member of each row, under the others."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for *head, last in rows:
+        found.setdefault(tuple(head), []).append(last)
+    return found
+
+
+def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(rows)
+    while some := list(islice(left, _CHUNK)):
+        yield some
+
+
+async def clashes(database: Database, limit: int) -> list[Clash]:
+    """Numbers that two ERPs use for different documents."""
+
+    async def work(db: Db) -> list[Clash]:
+        rows = await db.rows(
+            "SELECT a.object, a.key, a.space, b.space FROM crosswalk a JOIN crosswalk b ON b.object = a.object "
+            "AND b.space > a.space AND b.key = a.key AND b.canonical <> a.canonical "
+            "WHERE a.space LIKE 'erp:%' AND b.space LIKE 'erp:%' ORDER BY a.object, a.key LIMIT ?", limit,
+        )  # fmt: skip
+        return [Clash(*row) for row in rows]
+
+    return await database.transaction(work)
+
+
+async def spans(database: Database) -> list[Span]:
+    """The numeric range of each object in each ERP."""
+
+    async def places(db: Db) -> list[tuple[str, str]]:
+        rows = await db.rows(
+            "SELECT DISTINCT object, space FROM crosswalk WHERE space LIKE 'erp:%' ORDER BY object, space"
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    found = [await _span(database, object_, space) for object_, space in await database.transaction(places)]
+    return [span for span in found if span.count]
+
+
+async def _span(database: Database, object_: str, space: str) -> Span:
+    after, numbers, first, last = "", 0, 0, 0
+
+    async def page(db: Db) -> list[str]:
+        rows = await db.rows(
+            "SELECT key FROM crosswalk WHERE object = ? AND space = ? AND key > ? ORDER BY key LIMIT ?",
+            object_, space, after, _CHUNK,
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
+    while keys := await database.transaction(page):
+        after = keys[-1]
+        found = [int(key) for key in keys if key.isascii() and key.isdigit()]
+        if found:
+            first = min(found) if not numbers else min(first, *found)
+            last = max(last, *found)
+        numbers += len(found)
+    return Span(object_, space, numbers, first, last)
