@@ -1,103 +1,208 @@
-"""The only sockets to ERPs: HTTP/1.1 over aiohttp with keep-alive, bounded answers and an honest account of what was sent."""
+"""The only sockets to ERPs: HTTP/1.1 with kept connections, bounded answers and an honest account of what was sent.
+
+Nothing is ever sent twice here. A request is written to a connection that is known to be open; whatever happens after that
+is for the caller to judge.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import OrderedDict, deque
 
-import aiohttp
-from yarl import URL
-
-from gateway.connectors.port import Gauge, Limits, NoAnswer, NotSent, TooSlow
+from gateway.connectors.dial import Dialer
+from gateway.connectors.message import Origin
+from gateway.connectors.port import Gauge, Limits, NotSent
+from gateway.connectors.wire import Wire
 from gateway.protocols.port import HttpCall, HttpReply
 
-_NO_BODY = {204, 304}
-_CHUNK_BYTES = 65_536
+# With more at once our own loop would be too busy with the last ones to notice that the first ones are there.
+_DIALS_AT_ONCE = 64
 
 
 class HttpTransport:
     """One ERP's base URL with its own pool. Nothing of a client's request reaches it but what a protocol codec wrote."""
 
     def __init__(self, base_url: str, limits: Limits, gauge: Gauge, *, tls: ssl.SSLContext | None = None) -> None:
-        self._base = base_url.rstrip("/")
-        self._limits = limits
-        self._gauge = gauge
-        self._tls = tls
-        self._http: aiohttp.ClientSession | None = None
+        self._base_url, self._limits, self._gauge, self._tls = base_url, limits, gauge, tls
+        self._opened: tuple[Origin, Pool] | None = None
 
-    def _open(self) -> aiohttp.ClientSession:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(self._count_opened)
-        trace.on_connection_reuseconn.append(self._count_reused)
-        connector = aiohttp.TCPConnector(
-            limit=self._limits.concurrency, keepalive_timeout=self._limits.keep_alive_s, ssl=self._tls or True
-        )
-        session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            auto_decompress=False,
-            trust_env=False,
-            trace_configs=[trace],
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_timeout_s),
-        )
-        # aiohttp sends GET, PUT and DELETE again when a connection breaks. Whether that is safe is not its to judge: a PUT
-        # may be a write that happened. There is no public switch; a test watches that this one works.
-        session._retry_connection = False
-        return session
-
-    async def _count_opened(self, *_: object) -> None:
-        self._gauge.opened += 1
-
-    async def _count_reused(self, *_: object) -> None:
-        self._gauge.reused += 1
+    def _open(self) -> tuple[Origin, Pool]:
+        try:
+            origin = Origin(self._base_url)
+        except ValueError as err:
+            raise NotSent(str(err)) from err
+        dialer = Dialer(origin, self._limits.connect_timeout_s, self._tls)
+        self._opened = origin, Pool(dialer, self._limits, self._gauge)
+        return self._opened
 
     async def exchange(self, call: HttpCall, timeout_s: float) -> HttpReply:
         """Send and read to the end. Raises: NotSent, NoAnswer."""
-        if self._http is None:
-            self._http = self._open()
         if timeout_s <= 0:
             raise NotSent("no time left")
-        headers = {"User-Agent": "changeover", "Accept-Encoding": "identity", **call.headers}
-        url = URL(self._base + call.target, encoded=True)
-        connected = False
+        origin, pool = self._opened or self._open()
+        head, body = origin.request(call)
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        wire = await pool.take(deadline_s)
         try:
-            async with (
-                asyncio.timeout(timeout_s),
-                self._http.request(call.method, url, headers=headers, data=call.body, allow_redirects=False) as reply,
-            ):
-                connected = True
-                return await self._whole(reply)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as err:
-            raise NotSent(_words(err)) from err
-        except TimeoutError as err:
-            raise TooSlow(f"no answer in {timeout_s:.1f} s") from err
-        except (aiohttp.ClientError, ConnectionError, ValueError) as err:
-            raise NoAnswer(_words(err) + (" while the answer was read" if connected else "")) from err
-
-    async def _whole(self, reply: aiohttp.ClientResponse) -> HttpReply:
-        parts, size = [], 0
-        async for chunk in reply.content.iter_chunked(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > self._limits.max_answer_bytes:
-                raise ValueError(f"an answer over {self._limits.max_answer_bytes} bytes")
-            parts.append(chunk)
-        headers = {name.lower(): value for name, value in reply.headers.items()}
-        _framed(reply.status, headers, size)
-        return HttpReply(reply.status, headers, b"".join(parts), tuple(reply.headers.getall("Set-Cookie", ())))
+            return await wire.exchange(call.method, head, body, deadline_s)
+        finally:
+            pool.put(wire)
 
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
+        """Close every connection, busy ones too, and wait until the sockets are gone."""
+        if self._opened is not None:
+            await self._opened[1].close()
 
 
-def _framed(status: int, headers: dict[str, str], size: int) -> None:
-    """An answer that only ends when the connection does may have been cut anywhere."""
-    if status in _NO_BODY or "content-length" in headers or "chunked" in headers.get("transfer-encoding", ""):
-        return
-    if size or headers.get("connection", "").lower() == "close":
-        raise ValueError("an answer without a length")
+class Pool:
+    """Connections to one ERP: the last one used goes first, and those who find none wait in line."""
 
+    def __init__(self, dialer: Dialer, limits: Limits, gauge: Gauge) -> None:
+        self._dialer, self._limits, self._gauge = dialer, limits, gauge
+        self._idle: deque[Wire] = deque()  # the longest idle first; some may have ended meanwhile
+        self._wires: set[Wire] = set()
+        self._dialing: set[asyncio.Task[Wire]] = set()
+        self._waiting: OrderedDict[asyncio.Future[Wire | NotSent], None] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
-def _words(err: BaseException) -> str:
-    return str(err) or type(err).__name__
+    async def take(self, deadline_s: float) -> Wire:
+        """A connection to write to, at once. Raises: NotSent."""
+        wire = self._kept()
+        while wire is None:
+            wire = await self._next(deadline_s)
+            if not wire.fit():
+                wire.abort()
+                if not wire.served:
+                    raise NotSent("the connection ended before anything was sent")
+                wire = self._kept()
+        self._gauge.reused += wire.served > 0
+        return wire
+
+    def put(self, wire: Wire) -> None:
+        """Give back what was taken."""
+        if not wire.open:
+            return
+        if self._limits.keep_alive_s > 0:
+            self._offer(wire)
+        else:
+            wire.abort()
+
+    async def close(self) -> None:
+        """Nobody gets anything any more. Returns when the sockets are gone."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while waiter := self._first():
+            waiter.set_result(NotSent("the connector was closed"))
+        for task in self._dialing:
+            task.cancel()
+        for wire in tuple(self._wires):
+            wire.abort()
+        await asyncio.gather(*self._dialing, *(wire.gone for wire in self._wires), return_exceptions=True)
+
+    # Kept connections
+
+    def _kept(self) -> Wire | None:
+        expired_s = asyncio.get_running_loop().time() - self._limits.keep_alive_s
+        while self._idle:
+            wire = self._idle.pop()
+            if wire.idle_since_s > expired_s and wire.fit():
+                return wire
+            wire.abort()
+        return None
+
+    def _offer(self, wire: Wire) -> None:
+        """To whoever waits longest, or to the idle ones."""
+        if self._closed:
+            wire.abort()
+            return
+        if waiter := self._first():
+            waiter.set_result(wire)
+            return
+        wire.idle_since_s = asyncio.get_running_loop().time()
+        self._idle.append(wire)
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._timer is None and self._idle:
+            due_s = self._idle[0].idle_since_s + self._limits.keep_alive_s
+            self._timer = asyncio.get_running_loop().call_at(due_s, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        expired_s = asyncio.get_running_loop().time() - self._limits.keep_alive_s
+        while self._idle and (self._idle[0].idle_since_s <= expired_s or not self._idle[0].open):
+            self._idle.popleft().abort()
+        self._watch()
+
+    # New connections
+
+    async def _next(self, deadline_s: float) -> Wire:
+        """The next connection that is free: a new one, or an old one if that comes first."""
+        if self._closed:
+            raise NotSent("the connector is closed")
+        waiter: asyncio.Future[Wire | NotSent] = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = None
+        self._dial()
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                found = await waiter
+        except BaseException as err:
+            self._forget(waiter)
+            if isinstance(err, TimeoutError):
+                raise NotSent("no connection in time") from err
+            raise
+        if isinstance(found, NotSent):
+            raise found
+        return found
+
+    def _forget(self, waiter: asyncio.Future[Wire | NotSent]) -> None:
+        """Who stops waiting may have been given a connection in the same moment: somebody else can use it."""
+        self._waiting.pop(waiter, None)
+        if waiter.done() and not waiter.cancelled() and isinstance(found := waiter.result(), Wire) and found.open:
+            self._offer(found)
+
+    def _first(self) -> asyncio.Future[Wire | NotSent] | None:
+        while self._waiting:
+            waiter, _ = self._waiting.popitem(last=False)
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _dial(self) -> None:
+        """As many dials as there are calls waiting, within the ERP's limit and ours."""
+        room = self._limits.concurrency - len(self._wires) - len(self._dialing)
+        wanted = min(len(self._waiting), _DIALS_AT_ONCE) - len(self._dialing)
+        for _ in range(min(room, wanted)):
+            task = asyncio.create_task(self._dialer.dial(self._make))
+            self._dialing.add(task)
+            task.add_done_callback(self._dialled)
+
+    def _make(self) -> Wire:
+        return Wire(self._limits.max_answer_bytes, self._lost)
+
+    def _dialled(self, task: asyncio.Task[Wire]) -> None:
+        self._dialing.discard(task)
+        if task.cancelled():
+            return
+        err = task.exception()
+        if err is not None:
+            self._fail(err if isinstance(err, NotSent) else NotSent(repr(err)))
+        elif not task.result().open:
+            self._fail(NotSent("the connection ended before anything was sent"))
+        else:
+            self._gauge.opened += 1
+            self._wires.add(task.result())
+            self._offer(task.result())
+        self._dial()
+
+    def _fail(self, err: NotSent) -> None:
+        if waiter := self._first():
+            waiter.set_result(err)
+
+    def _lost(self, wire: Wire) -> None:
+        self._wires.discard(wire)
+        if not self._closed:
+            self._dial()

@@ -10,7 +10,7 @@ import hashlib
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -49,7 +49,7 @@ from gateway.writes.engine import EngineLimits, Write, Writes, Written
 Row = tuple[Any, ...]
 PLANT, DOMAIN = "1000", "production"
 LEASE_S = 3.0
-CRASH_AT_SEAM, NAP_AT_SEAM, RELEASES, CONFIRMS = 0.003, 0.012, 0.25, 0.5
+CRASH_AT_SEAM, NAP_AT_SEAM, NAP_WHEN_BEGUN, RELEASES, CONFIRMS = 0.003, 0.003, 0.04, 0.25, 0.5
 SETTLES_WITHIN_S = 600
 START = datetime(2027, 1, 16, 6, tzinfo=UTC)
 _RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
@@ -83,9 +83,9 @@ class History:
 class CountingJournal(Journal):
     """The journal, and what the protocol had to do in it."""
 
-    def __init__(self, database: Database, seen: Counter[str]) -> None:
+    def __init__(self, database: Database, seen: Counter[str], begun: Callable[[], Awaitable[None]]) -> None:
         super().__init__(database)
-        self._seen = seen
+        self._seen, self._begun = seen, begun
 
     async def do(self, command: Command) -> Verdict:
         verdict = await super().do(command)
@@ -96,6 +96,8 @@ class CountingJournal(Journal):
         for kind, name in ((Fenced, "fenced"), (Known, "known"), (EpochMoved, "epoch-moved")):
             if isinstance(verdict, kind):
                 self._seen[name] += 1
+        if isinstance(command, Move) and command.event == "begin":
+            await self._begun()
         return verdict
 
 
@@ -200,9 +202,9 @@ class World:
         if not self.quiet and self.shape.fault_rate and self.dice.random() < CRASH_AT_SEAM:
             self._crash(life, place)
 
-    def naps(self, life: Life) -> None:
+    def naps(self, life: Life, often: float = NAP_AT_SEAM) -> None:
         """Now and then an instance stops for longer than its lease, and knows nothing of it when it goes on."""
-        if not self.quiet and self.shape.fault_rate and self.dice.random() < NAP_AT_SEAM:
+        if not self.quiet and self.shape.fault_rate and self.dice.random() < often:
             self.faults["nap"] += 1
             life.asleep_until_s = self.now_s() + self.between(LEASE_S, 10 * LEASE_S)
 
@@ -224,7 +226,13 @@ class World:
         self._births += 1
         life = Life(f"gw-{self._births}")
         database = SimStore(self.connection, life, self)
-        journal, loop = self._journal(database, self.seen), asyncio.get_running_loop()
+
+        async def begun() -> None:
+            """A step is in the journal and not on its way yet: the worst moment to fall asleep."""
+            self.naps(life, NAP_WHEN_BEGUN)
+            await life.go_on()
+
+        journal, loop = self._journal(database, self.seen, begun), asyncio.get_running_loop()
         skew_us = int(self.shape.skew_s[self._births % len(self.shape.skew_s)] * US)
         paths = {name: self._path(name, life) for name in (LEGACY, CLOUD)}
         timing = Timing(

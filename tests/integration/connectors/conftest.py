@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 
 from gateway.connectors.guarded import GuardedConnector
 from gateway.connectors.http import HttpTransport
@@ -33,6 +35,11 @@ NEW = {
     "ProductionUnit": "ST",
     "MfgOrderPlannedStartDate": "/Date(1796083200000)/",
 }
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every test here runs on both loops: the gateway runs on uvloop, whose transports differ in small ways."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.SelectorEventLoop}
 
 
 @dataclass(frozen=True, slots=True)

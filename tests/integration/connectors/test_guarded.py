@@ -112,7 +112,7 @@ async def test_retry_after_holds_for_everybody_who_calls_this_erp(legacy: Legacy
 async def test_after_five_silences_nobody_knocks_any_more(proxy: FaultProxy, connect: Connect) -> None:
     erp = connect(proxy.base_url, keep_alive_s=0.0, breaker_failures=5)
     proxy.rules = [ResetConnect()] * 40
-    for _ in range(3):
+    for _ in range(5):
         with pytest.raises(ErpDown):
             await erp.read(ORDERS, KEY, soon())
     knocked = proxy.connections_seen
