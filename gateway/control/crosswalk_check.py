@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from gateway.store.crosswalk_bulk import Clash, Span, clashes, spans
+from gateway.store.crosswalk_bulk import Clash, Span, clashes, places, span_of
 from gateway.store.sql import Database
 
 SHOWN_MOST = 1000
@@ -47,13 +47,16 @@ async def check(database: Database, same_numbers: Iterable[str]) -> Checked:
 
     Takes: `same_numbers`, objects that have one number in every ERP, whose ranges are one. Raises: StoreDown.
     """
-    found = await spans(database)
-    ranges = tuple(_overlaps(found, frozenset(same_numbers)))
-    return Checked(await clashes(database, SHOWN_MOST), ranges, found)
+    found = await places(database)
+    pairs = [(one, other) for one, other in combinations(found, 2) if one[0] == other[0]]
+    shared = [clash for one, other in pairs for clash in await clashes(database, *one, other[1], SHOWN_MOST)]
+    ranges = [await span_of(database, *place) for place in found]
+    return Checked(shared, tuple(_overlaps(ranges, frozenset(same_numbers))), ranges)
 
 
 def _overlaps(found: Sequence[Span], same: frozenset[str]) -> Iterator[Overlap]:
-    for one, other in combinations(found, 2):
+    numeric = [span for span in found if span.count]
+    for one, other in combinations(numeric, 2):
         if one.object == other.object and one.object not in same and _meet(one, other):
             yield Overlap(one.object, one, other)
 

@@ -116,34 +116,35 @@ def _chunks(rows: Iterable[T]) -> Iterator[list[T]]:
         yield some
 
 
-async def clashes(database: Database, limit: int) -> list[Clash]:
-    """Numbers that two ERPs use for different documents."""
+async def clashes(database: Database, object_: str, space: str, other: str, limit: int) -> list[Clash]:
+    """Numbers that two ERPs use for different documents of an object."""
 
     async def work(db: Db) -> list[Clash]:
+        # Counted and not joined: a database without statistics yet, right after an import, joins everything with everything.
         rows = await db.rows(
-            "SELECT a.object, a.key, a.space, b.space FROM crosswalk a JOIN crosswalk b ON b.object = a.object "
-            "AND b.space > a.space AND b.key = a.key AND b.canonical <> a.canonical "
-            "WHERE a.space LIKE 'erp:%' AND b.space LIKE 'erp:%' ORDER BY a.object, a.key LIMIT ?", limit,
+            "SELECT key FROM crosswalk WHERE object = ? AND space IN (??) "
+            "GROUP BY key HAVING MIN(canonical) <> MAX(canonical) ORDER BY key LIMIT ?",
+            object_, [space, other], limit,
         )  # fmt: skip
-        return [Clash(*row) for row in rows]
+        return [Clash(object_, row[0], space, other) for row in rows]
 
     return await database.transaction(work)
 
 
-async def spans(database: Database) -> list[Span]:
-    """The numeric range of each object in each ERP."""
+async def places(database: Database) -> list[tuple[str, str]]:
+    """Every (object, ERP's space) that has numbers."""
 
-    async def places(db: Db) -> list[tuple[str, str]]:
+    async def work(db: Db) -> list[tuple[str, str]]:
         rows = await db.rows(
             "SELECT DISTINCT object, space FROM crosswalk WHERE space LIKE 'erp:%' ORDER BY object, space"
         )
         return [(row[0], row[1]) for row in rows]
 
-    found = [await _span(database, object_, space) for object_, space in await database.transaction(places)]
-    return [span for span in found if span.count]
+    return await database.transaction(work)
 
 
-async def _span(database: Database, object_: str, space: str) -> Span:
+async def span_of(database: Database, object_: str, space: str) -> Span:
+    """The numeric range of an object's numbers in a space, read in pages."""
     after, numbers, first, last = "", 0, 0, 0
 
     async def page(db: Db) -> list[str]:

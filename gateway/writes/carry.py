@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.core import settling
 from gateway.core.canonical import Document
 from gateway.core.etags import ETag
 from gateway.core.manifests import Rule
@@ -148,6 +149,19 @@ def _argument(side: ErpSide, field: str, key: NativeKey, body: Mapping[str, Any]
     entry = side.translation.plan.level.entry(field)
     name = entry.native[0][0] if entry else field
     return key[name] if name in key else (body or {}).get(name)
+
+
+def shown(side: ErpSide, verb: str, number: int, rule: Rule, body: Document | None, found: Found) -> bool:
+    """Whether a document, as it was found, shows that a step of a write was carried out.
+
+    A call by what the manifest says of it, or else of the verb; anything else by the fields that were sent.
+    """
+    step = steps_of(side, verb)[number]
+    if step.do != "call":
+        return settling.holds(through(side, body or {}, found.document), found.document)
+    if step.name in rule.steps:
+        return settling.shows(rule.steps[step.name], found.native)
+    return settling.shows(rule.evidence, found.document)
 
 
 def refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError:

@@ -47,6 +47,7 @@ from gateway.writes.carry import (
     number_of,
     prepared,
     refused,
+    shown,
     shown_at_once,
     step_call,
     steps_of,
@@ -179,8 +180,8 @@ class Delivery:
         body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, asked)
         rule = place.manifest.rule(intent.object, intent.verb)
         if rule.external_number and not leg.authoritative and intent.verb == "create":
-            shown = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
-            body = {**body, rule.external_number: shown} if shown else body
+            number = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
+            body = {**body, rule.external_number: number} if number else body
         return body
 
     def _not_moved(self, leg: Claimed, side: ErpSide, patch: Document | None, found: Found) -> None:
@@ -500,6 +501,7 @@ class Delivery:
     async def _compare(self, leg: Claimed, place: Place, step: StepRecord) -> None:
         """Go on where the document, read now, shows that the step was carried out; send it again where it shows that it was not."""
         side, verb = place.side, leg.intent.verb
+        rule = place.manifest.rule(leg.intent.object, verb)
         try:
             body, own = await self._body(leg, place), await self._own_key(leg, place)
             found = await current(side, own, None, self._deadline_s())
@@ -511,23 +513,13 @@ class Delivery:
             await self._try_later(leg, step, err)
             return
         quiet = step.etag is None and self._timing.wall_us() >= step.quiet_us
-        if self._shown(leg, place, step, body, found):
+        if shown(side, verb, step.number, rule, body, found):
             await self._go_on(leg, place, step, key_of(side, own))
         elif quiet and not (verb == "change" and _moved(leg, side, found.document)):
             await self._send_from(leg, place, again, step.number, begun=False)
         else:
             reason = "the document changed meanwhile, and not to what was sent"
             await self._journal_move(leg, "park", case=NewCase("doubt", reason), error=reason)
-
-    def _shown(self, leg: Claimed, place: Place, step: StepRecord, body: Document | None, found: Found) -> bool:
-        """Whether a document shows that a step was carried out."""
-        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        call = steps_of(place.side, leg.intent.verb)[step.number]
-        if call.do != "call":
-            return settling.holds(through(place.side, body or {}, found.document), found.document)
-        if call.name in rule.steps:
-            return settling.shows(rule.steps[call.name], found.native)
-        return settling.shows(rule.evidence, found.document)
 
     async def _refused_again(self, leg: Claimed, place: Place, record: StepRecord, refusal: ErpRefusal) -> bool:
         """What was sent before and is refused now may be refused because it was carried out then: look. Gives: whether that settled it."""
@@ -543,7 +535,7 @@ class Delivery:
         except GatewayError as err:
             await self._try_later(leg, record, err)
             return True
-        if self._shown(leg, place, record, body, found):
+        if shown(place.side, leg.intent.verb, record.number, rule, body, found):
             await self._go_on(leg, place, record, key_of(place.side, own))
         elif target.named or refusal.kind == "stale":
             reason = "the document changed meanwhile, and not to what was sent"

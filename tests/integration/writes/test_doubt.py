@@ -1,0 +1,50 @@
+"""A step in doubt stays in doubt until the ERP itself has told what became of it, whatever else goes wrong meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.e2e.calls import Plant, good
+from tests.e2e.test_dual_writes import ORDERS, WAVES, orders, settled
+from tests.support.gateway import RunningGateway, deployment
+from tests.support.simulated import Pair, SimErp
+
+PLANTS = {"1000": "dual_legacy", "2000": "dual_cloud"}
+
+
+@pytest.fixture(scope="module")
+def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    made = deployment(tmp_path_factory.mktemp("doubt"), erps)
+    for number, phase in enumerate(PLANTS.values(), 1):
+        place = WAVES.format(number)
+        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
+    made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
+    with made.running() as started:
+        yield started
+
+
+@pytest.fixture(params=sorted(PLANTS))
+def plant(gateway: RunningGateway, request: pytest.FixtureRequest) -> Plant:
+    return Plant(gateway.client("admin"), request.param)
+
+
+@pytest.fixture
+def leader(erps: Pair, plant: Plant) -> SimErp:
+    return erps.legacy if PLANTS[plant.plant] == "dual_legacy" else erps.cloud
+
+
+def test_a_change_whose_answer_was_lost_is_done_once_although_the_erp_is_too_busy_to_tell(
+    plant: Plant, leader: SimErp
+) -> None:
+    """The second try meets a busy ERP. That it was not taken says nothing about the first."""
+    made = plant.ordered()
+    key, mark = good(made, 201)["id"], leader.length
+    with ExitStack() as faults:
+        faults.enter_context(leader.fault("commit_then_drop", method="PATCH", count=1))
+        faults.enter_context(leader.fault("status", status=503, method="PATCH", count=2))
+        changed = plant.change(ORDERS, key, {"quantity": {"value": "33"}}, made.headers["etag"])
+        settled(plant, changed)
+    assert len(orders(leader, mark, "update")) == 1
