@@ -25,6 +25,7 @@ def judged(world: World) -> list[str]:
     found += sides_agree(world)
     found += _crosswalk(world)
     found += _splits(world)
+    found += _needless(world)
     found += _epochs(world)
     return found
 
@@ -85,6 +86,8 @@ def _acknowledged(world: World) -> Iterator[str]:
         legs[intent][side] = (state, lane)
     cases = set(world.connection.execute("SELECT intent, side FROM case_ WHERE state = 'open'"))
     blocked = _blocked(world)
+    for intent in sorted(world.taken - legs.keys()):
+        yield f"I1 the journal said that it has {intent}, and has not"
     for sent in world.sent:
         if sent.told != "acknowledged":
             continue
@@ -181,6 +184,16 @@ def _splits(world: World) -> Iterator[str]:
     yield from (
         f"D1 the parked leg {intent} {side} has {count} open cases" for intent, side, count in rows if count != 1
     )
+
+
+def _needless(world: World) -> Iterator[str]:
+    """I3: nobody edits in these ERPs, so a field that «moved» or a document «without a number» was overtaken in its lane."""
+    single = _single_sided(world)
+    rows = world.connection.execute(
+        "SELECT c.kind, c.reason, i.lane FROM case_ c JOIN intent i ON i.id = c.intent WHERE c.kind IN ('moved-there', 'unmapped') "
+        "AND i.object = 'production_order'"
+    )
+    yield from (f"I3 {kind} in {lane}: {reason}" for kind, reason, lane in rows if lane not in single)
 
 
 def _epochs(world: World) -> Iterator[str]:

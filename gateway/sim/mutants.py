@@ -15,12 +15,13 @@ from unittest.mock import patch
 
 from gateway.control.content import Content
 from gateway.core import lanes, settling
-from gateway.core.intents import LEG, Accept, Accepted, Command, LegRef, LegRow, Move, StepRecord, Verdict
-from gateway.core.lanes import ANY_FENCE, CellNow
+from gateway.core.intents import Accept, Accepted, Command, LegRef, LegRow, StepRecord, Verdict
+from gateway.core.lanes import CellNow
 from gateway.protocols.port import HttpCall, HttpReply
 from gateway.sim.seams import Life, SimWire
 from gateway.sim.shape import Shape
 from gateway.sim.world import CountingJournal, World
+from gateway.store.sql import Db
 from gateway.writes.delivery import Delivery
 
 
@@ -57,10 +58,10 @@ class _ForgetfulWorld(World):
 class _EagerJournal(CountingJournal):
     """Says yes before the commit."""
 
-    async def do(self, command: Command) -> Verdict:
+    async def committed(self, command: Command) -> Verdict:
         if not isinstance(command, Accept):
-            return await super().do(command)
-        task = asyncio.ensure_future(_later(super().do(command)))
+            return await super().committed(command)
+        task = asyncio.ensure_future(_later(super().committed(command)))
         intent = replace(command.intent, lane_seq=1)
         started = next((leg for leg in command.legs if leg.starts), None)
         self._kept = task
@@ -68,15 +69,28 @@ class _EagerJournal(CountingJournal):
 
 
 async def _later(commit: Any) -> None:
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1.0)
     await commit
+
+
+class _GreedyJournal(CountingJournal):
+    """Takes what is being sent by others for its own, and leaves their fence as it is."""
+
+    async def take_over(self, strays: Any = ()) -> int:
+        async def work(db: Db) -> int:
+            taken = await db.rows(
+                "UPDATE leg SET state = 'ready', owner = NULL WHERE state = 'sending' RETURNING intent"
+            )
+            return len(taken)
+
+        return await self.database.transaction(work)
 
 
 class _NoReplayJournal(CountingJournal):
     """Steers first and looks for the key afterwards: a repeated request is a new one."""
 
-    async def do(self, command: Command) -> Verdict:
-        return await super().do(replace(command, replay=None) if isinstance(command, Accept) else command)
+    async def committed(self, command: Command) -> Verdict:
+        return await super().committed(replace(command, replay=None) if isinstance(command, Accept) else command)
 
 
 async def _without_key(self: SimWire, call: HttpCall, timeout_s: float) -> HttpReply:
@@ -86,7 +100,6 @@ async def _without_key(self: SimWire, call: HttpCall, timeout_s: float) -> HttpR
 
 _exchange = SimWire.exchange
 _settlement = settling.settlement
-_lane_move = lanes._move
 _lane_accept = lanes._accept
 
 
@@ -98,12 +111,6 @@ def _lookup_at_once(rule: Any, step: StepRecord, now_us: int, *rest: Any, **more
 def _resend_always(rule: Any, step: StepRecord, now_us: int, *rest: Any, **more: Any) -> settling.Settlement:
     way = _settlement(rule, step, now_us, *rest, **more)
     return settling.Settlement("resend") if way.do == "ask" and rule.settle == "key" else way
-
-
-def _any_fence(w: lanes.Working, command: Move) -> Verdict:
-    row = w.legs.get((command.ref.intent, command.ref.side))
-    known = row is not None and (row.state, command.event) in LEG
-    return _lane_move(w, replace(command, ref=replace(command.ref, fence=ANY_FENCE)) if known else command)
 
 
 def _any_epoch(w: lanes.Working, command: Accept) -> Verdict:
@@ -149,7 +156,9 @@ MUTANTS = MappingProxyType(
             "a key is sent again when the ERP has forgotten it", ((settling, "settlement", _resend_always),)
         ),
         "replay-rerouted": Mutant("a repeated request is steered before its key is known", journal=_NoReplayJournal),
-        "relay-without-fence": Mutant("an earlier owner of a leg is believed", ((lanes, "_move", _any_fence),)),
+        "relay-without-fence": Mutant(
+            "a relay takes legs that others own, and raises no fence", journal=_GreedyJournal
+        ),
         "stale-instance-not-fenced": Mutant("an instance that slept sends on", ((Delivery, "_may_send", _always),)),
         "step-not-journalled": Mutant(
             "a step is sent before it is journalled", ((Delivery, "_begin", _nothing_begun),)

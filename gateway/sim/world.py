@@ -23,7 +23,7 @@ from gateway.control.content import Content
 from gateway.core.canonical import OBJECTS, Document
 from gateway.core.deployment import Auth, ErpLimits
 from gateway.core.deployment import Erp as ErpRule
-from gateway.core.intents import Command, EpochMoved, Fenced, Known, Move, Verdict
+from gateway.core.intents import Accepted, Command, EpochMoved, Fenced, Known, Move, Verdict
 from gateway.core.manifests import Manifest, Rule
 from gateway.core.phases import PHASES, Side
 from gateway.core.settling import US
@@ -83,12 +83,16 @@ class History:
 class CountingJournal(Journal):
     """The journal, and what the protocol had to do in it."""
 
-    def __init__(self, database: Database, seen: Counter[str], begun: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, database: Database, seen: Counter[str], taken: set[str], begun: Callable[[], Awaitable[None]]
+    ) -> None:
         super().__init__(database)
-        self._seen, self._begun = seen, begun
+        self._seen, self._taken, self._begun = seen, taken, begun
 
     async def do(self, command: Command) -> Verdict:
-        verdict = await super().do(command)
+        verdict = await self.committed(command)
+        if isinstance(verdict, Accepted):
+            self._taken.add(verdict.intent.id)
         if isinstance(command, Move):
             self._seen[f"{command.event}-{command.ref.side}"] += 1
             if command.case is not None:
@@ -99,6 +103,10 @@ class CountingJournal(Journal):
         if isinstance(command, Move) and command.event == "begin":
             await self._begun()
         return verdict
+
+    async def committed(self, command: Command) -> Verdict:
+        """What the production journal says, once it has committed."""
+        return await super().do(command)
 
 
 @dataclass(slots=True)
@@ -124,6 +132,8 @@ class World:
         self.sent: list[Sent] = []
         self.flips: list[tuple[int, str]] = []
         """(epoch, phase) in the order in which they came into force."""
+        self.taken: set[str] = set()
+        """Intents of which the journal said that it has them."""
         self.quiet = False
         self._traced, self._births, self._ids = hashlib.sha256(), 0, 0
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -232,7 +242,7 @@ class World:
             self.naps(life, NAP_WHEN_BEGUN)
             await life.go_on()
 
-        journal, loop = self._journal(database, self.seen, begun), asyncio.get_running_loop()
+        journal, loop = self._journal(database, self.seen, self.taken, begun), asyncio.get_running_loop()
         skew_us = int(self.shape.skew_s[self._births % len(self.shape.skew_s)] * US)
         paths = {name: self._path(name, life) for name in (LEGACY, CLOUD)}
         timing = Timing(
