@@ -43,8 +43,8 @@ from gateway.store.engine import Store, StoreUnusable
 from gateway.store.journal import Claimed, Journal
 from gateway.store.points import arm
 from gateway.store.schema import migrate
-from gateway.store.upkeep import demanded
 from gateway.store.sql import machine_us
+from gateway.store.upkeep import demanded
 from gateway.store.waves import Running, files_of, revision, running
 from gateway.writes.delivery import Place, StoreClock, Timing
 from gateway.writes.engine import EngineLimits, Writes

@@ -21,7 +21,7 @@ from gateway.control.crosswalk_check import Checked, check
 from gateway.control.crosswalk_import import NUMBERED, Pair, Refused, Report, pair_of, take
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.store.crosswalk import Crosswalk
-from gateway.store.crosswalk_bulk import Audit
+from gateway.store.crosswalk_bulk import Audit, Overtaken
 
 app = typer.Typer(no_args_is_help=True, help="Which number of the old ERP is which of the new one.")
 _WRONG_SHOWN = 50
@@ -95,6 +95,8 @@ def import_numbers(
         except Refused as err:
             _print_wrong(err, as_json=as_json)
             raise typer.Exit(Exit.ERROR) from err
+        except Overtaken as err:
+            fail(f"a write met one of these numbers meanwhile, nothing was taken; run it again: {err}")
         except UnicodeDecodeError as err:
             fail(f"{file} is not UTF-8: {err}", Exit.USAGE)
     said = {"rows": report.rows, "names": report.names, "wrong": [], "dry_run": report.dry_run}

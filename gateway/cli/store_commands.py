@@ -57,6 +57,10 @@ def restore(
     after_pg_restore: Annotated[
         bool, typer.Option("--after-pg-restore", help="the database is PostgreSQL, and pg_restore has filled it")
     ] = False,
+    quiet: Annotated[
+        float,
+        typer.Option("--quiet", min=0, help="seconds that the lost gateway's last calls may still take effect for"),
+    ] = 120.0,
     actor: Actor = None,
     database: Database = None,
 ) -> None:
@@ -67,10 +71,10 @@ def restore(
     with told():
         try:
             if file is None:
-                who = Restorer("pg_restore", by.actor, by.reason, now_us(), live=True)
+                who = Restorer("pg_restore", by.actor, by.reason, now_us(), int(quiet * 1_000_000), live=True)
                 at_desk(database, lambda desk: desk.database.transaction(lambda db: aged(db, who)))
             else:
-                _restored(file, Restorer(str(file), by.actor, by.reason, now_us()), database)
+                _restored(file, Restorer(str(file), by.actor, by.reason, now_us(), int(quiet * 1_000_000)), database)
         except BackupRefused as err:
             fail(str(err))
     typer.echo("restored: every epoch rose, and a full reconciliation is demanded")

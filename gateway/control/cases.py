@@ -154,6 +154,8 @@ class Cases:
     async def _happened(self, case: Case, by: Acting, key: str | None, *, dry_run: bool) -> Acted:
         """The ERP has it: the crosswalk learns the number, and steps that are left are taken."""
         intent, leg = case.operation.intent, case.leg
+        if not leg.authoritative and case.operation.legs[0].state != "done":
+            raise _moved(case, "The side in charge has not taken the write yet: wait for it, it may refuse.")
         translation = await self._translation(case)
         native, names, number = await self._named(case, translation, key)
         shown = {"leg": "done", "key": number}

@@ -15,7 +15,7 @@ from gateway.core.crosswalk import REFERENCES, SHOWN, canonical_id, erp_space
 from gateway.core.intents import Names
 from gateway.core.waves import ENTERPRISE
 from gateway.dialects.compile import Translation
-from gateway.store.crosswalk_bulk import Audit, Standing, learn
+from gateway.store.crosswalk_bulk import Audit, Standing, learn, standing_for
 from gateway.store.sql import Database
 
 COLUMNS = ("object", "canonical", "legacy", "cloud", "shown")
@@ -98,21 +98,19 @@ async def take(
     dry_run: bool = False,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """Take a file's rows into the crosswalk, all or none. Raises: Refused, StoreDown."""
+    """Take a file's rows into the crosswalk, all or none. Raises: Refused, Overtaken, StoreDown."""
     wrong: list[Wrong] = []
     rows = list(_rows(file, pair, wrong, progress))
     wrong += _twice(rows, pair)
     if wrong:
         raise Refused(wrong)
 
-    def decide(standing: Standing) -> tuple[list[Names], str]:
-        names = list(_names(rows, pair, standing))
-        detail = {"erps": [pair.legacy, pair.cloud], "rows": len(rows), "names": len(names)}
-        return names, json.dumps(detail)
-
     keys = ((row.object, space, key) for row in rows for space, key in pair.spaces(row))
     ids = ((row.object, row.canonical) for row in rows if row.canonical)
-    names = await learn(database, keys, ids, decide, None if dry_run else audit)
+    names = list(_names(rows, pair, await standing_for(database, keys, ids)))
+    if not dry_run:
+        detail = {"erps": [pair.legacy, pair.cloud], "rows": len(rows), "names": len(names)}
+        await learn(database, names, audit, json.dumps(detail))
     return Report(len(rows), len(names), dry_run)
 
 

@@ -154,6 +154,8 @@ def _move(w: Working, c: Move) -> Verdict:
     if c.decision is not None and row.state != "parked":
         # Somebody else decided meanwhile: a leg on its way is never voided or finished by what was seen before.
         raise NoSuchMove(f"a leg that is {row.state} waits for nobody's decision")
+    if row.held and c.event == "finish":
+        raise NoSuchMove("the side in charge has not taken the write yet")
     row.state = moved(row.state, c.event)
     w.changed[id_] = row
     _counted(row, c)

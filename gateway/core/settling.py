@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal
 
 from gateway.core.canonical import Document
@@ -82,7 +81,10 @@ def shows(evidence: Mapping[str, Collection[str]], now: Mapping[str, Any]) -> bo
     return bool(evidence) and all(str(now.get(name)) in words for name, words in evidence.items())
 
 
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Decimal) and isinstance(b, Decimal):
-        return a == b
-    return bool(a == b)
+def _same(wanted: Any, have: Any) -> bool:
+    """Equal; of rows, each one's own fields: an ERP may show more of a row than was sent."""
+    if isinstance(wanted, list) and isinstance(have, list):
+        return len(wanted) == len(have) and all(_same(row, other) for row, other in zip(wanted, have, strict=True))
+    if isinstance(wanted, dict) and isinstance(have, dict):
+        return holds(wanted, have)
+    return bool(wanted == have)

@@ -22,8 +22,6 @@ from gateway.store.sql import Db, in_transaction, open_sqlite
 RECONCILE = "reconcile"
 """The row of `store_state` that demands a full reconciliation."""
 _PAGES = 2_000
-_QUIET_US = 120 * 1_000_000
-"""So long a call that a lost gateway made right before its end may still take effect."""
 Progress = Callable[[int, int], None]
 
 
@@ -51,12 +49,17 @@ def backup(database: Path, target: Path, progress: Progress = lambda done, of: N
 
 @dataclass(frozen=True, slots=True)
 class Restorer:
-    """Who restores what, when and why. `live`: refuse where an instance's lease still runs."""
+    """Who restores what, when and why.
+
+    `quiet_us`: so long a call that the lost gateway made at its end may still take effect. `live`: refuse where an instance's
+    lease still runs.
+    """
 
     source: str
     actor: str
     reason: str
     now_us: int
+    quiet_us: int
     live: bool = False
 
 
@@ -158,7 +161,9 @@ async def aged(db: Db, by: Restorer) -> None:
     await db.rows("UPDATE wave_table SET revision = revision + 1")
     await db.rows("DELETE FROM instance")
     epochs = {f"{plant}/{domain}": [epoch, epoch + 1] for plant, domain, epoch in before}
-    detail = json.dumps({"from": by.source, "epochs": epochs, "in_doubt": await _doubted(db, by.now_us)})
+    detail = json.dumps(
+        {"from": by.source, "epochs": epochs, "in_doubt": await _doubted(db, by.now_us, by.now_us + by.quiet_us)}
+    )
     await audited(db, by.now_us, by.actor, "store.restore", by.reason, detail)
     value = json.dumps({"since": "store.restore", "from": by.source, "actor": by.actor})
     await db.rows(
@@ -168,7 +173,7 @@ async def aged(db: Db, by: Restorer) -> None:
     )  # fmt: skip
 
 
-async def _doubted(db: Db, now_us: int) -> int:
+async def _doubted(db: Db, now_us: int, quiet_us: int) -> int:
     """Every write that was open may have been sent since the backup: its step is in doubt, and settled before it is sent.
 
     One that waits in its lane keeps waiting, so that the order stays; its step is in doubt all the same. Gives: how many.
@@ -181,7 +186,7 @@ async def _doubted(db: Db, now_us: int) -> int:
         "ON CONFLICT (intent, side, number) DO UPDATE SET state = 'in_doubt', quiet_us = excluded.quiet_us "
         "WHERE step.state <> 'done'",
         [
-            (intent, side, step, step_token(intent, side, step), created_us, now_us + _QUIET_US)
+            (intent, side, step, step_token(intent, side, step), created_us, quiet_us)
             for intent, side, step, created_us in legs
         ],
     )

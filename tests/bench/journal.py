@@ -181,10 +181,10 @@ def _fill(path: Path, count: int) -> None:
 @contextmanager
 def _postgres() -> Iterator[str | None]:
     """A database of our own in a PostgreSQL of our own, with the schema and a cell; None where there is no PostgreSQL."""
-    from gateway.store.engine import Store  # noqa: PLC0415
-    from gateway.store.schema import migrate  # noqa: PLC0415
-    from tests.support.parts import PartMissing  # noqa: PLC0415
-    from tests.support.postgres import throwaway_postgres  # noqa: PLC0415
+    from gateway.store.engine import Store
+    from gateway.store.schema import migrate
+    from tests.support.parts import PartMissing
+    from tests.support.postgres import throwaway_postgres
 
     async def ready(url: str) -> None:
         store = Store(url)
@@ -197,7 +197,7 @@ def _postgres() -> Iterator[str | None]:
         with throwaway_postgres(durable=True) as cluster:
             url = cluster.create("journal_bench")
             asyncio.run(ready(url))
-            import psycopg  # noqa: PLC0415
+            import psycopg
 
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(_CELL.encode())
@@ -238,7 +238,7 @@ def reached(found: dict[str, Any]) -> dict[str, bool | None]:
 
 def main(arguments: Sequence[str]) -> int:
     """Only this part: `python -m tests.bench.journal [PLACE]`."""
-    import tempfile  # noqa: PLC0415
+    import tempfile
 
     with tempfile.TemporaryDirectory(prefix="changeover-journal-") as place:
         found = measured(Path(arguments[0]) if arguments else Path(place), 5.0, 1_000_000)

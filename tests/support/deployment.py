@@ -89,7 +89,9 @@ def tryton_rpc(server: TrytonServer, url: str = "") -> Declared:
 
 def tryton_rest(server: TrytonServer, url: str = "") -> Declared:
     place = f"{url or server.base_url}/{server.database}"
-    return Declared("tryton-new", "tryton-rest", place, server.rest_key, {"kind": "bearer"}, {"manifest": "tryton-rest"})
+    return Declared(
+        "tryton-new", "tryton-rest", place, server.rest_key, {"kind": "bearer"}, {"manifest": "tryton-rest"}
+    )
 
 
 def installed(

@@ -136,7 +136,7 @@ class Caller:
             await asyncio.sleep(0.1)
 
     async def _ask(self, url: str) -> httpx.Response:
-        while (answer := await self.http.get(url)).status_code in AGAIN:
+        while (answer := await self.http.get(url)).status_code in AGAIN:  # noqa: ASYNC110  # the gateway tells nobody by itself
             await asyncio.sleep(0.1)
         if answer.status_code != httpx.codes.OK:
             self.refused.append(f"GET {url}: {answer.status_code} {answer.text}")
@@ -197,7 +197,7 @@ class Books:
 
     async def quiet(self) -> None:
         """Wait until nothing is owed but what waits for a person."""
-        while self._rows(_OWED)[0][0]:
+        while self._rows(_OWED)[0][0]:  # noqa: ASYNC110  # another process writes this
             await asyncio.sleep(0.2)
 
     def cases(self) -> list[OpenCase]:

@@ -16,8 +16,9 @@ from gateway.app import shipped
 from gateway.control.content import load, read_folder
 from gateway.control.crosswalk_import import Pair as Numbered
 from gateway.control.crosswalk_import import Refused, Wrong, pair_of, take
+from gateway.core.intents import Names
 from gateway.store.crosswalk import Crosswalk
-from gateway.store.crosswalk_bulk import Audit
+from gateway.store.crosswalk_bulk import Audit, Overtaken, learn
 from gateway.store.engine import Store
 from tests.e2e.calls import good
 from tests.integration.operator.site import ORDERS, QUANTITY, Desk
@@ -137,6 +138,19 @@ async def test_one_wrong_line_and_nothing_is_taken(
     assert word in wrong.reason
     assert await holder(site, "A-1") == "known-a"
     assert await holder(site, "FINE-1") is None
+
+
+async def test_a_number_that_a_write_learned_meanwhile_stops_the_whole_import(site: Deployment) -> None:
+    database = Store(site.database_url).journal_database()
+    try:
+        names = [Names("item", f"race-{n}", "erp:ecc", f"RACE-{n}") for n in range(3)]
+        await learn(database, names[2:], Audit(1, "anna", "first"), "{}")
+        with pytest.raises(Overtaken):
+            await learn(database, names, Audit(2, "anna", "second"), "{}")
+    finally:
+        await database.close()
+    assert await holder(site, "RACE-0") is None
+    assert await holder(site, "RACE-2") == "race-2"
 
 
 def test_every_wrong_line_is_named_at_once(site: Deployment) -> None:

@@ -22,6 +22,7 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         place = WAVES.format(number)
         made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
     made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
+    made.edit("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 2")
     with made.running() as started:
         yield started
 
@@ -48,3 +49,21 @@ def test_a_change_whose_answer_was_lost_is_done_once_although_the_erp_is_too_bus
         changed = plant.change(ORDERS, key, {"quantity": {"value": "33"}}, made.headers["etag"])
         settled(plant, changed)
     assert len(orders(leader, mark, "update")) == 1
+
+
+def test_a_write_that_was_promised_is_kept_although_the_erp_is_too_busy_when_its_turn_comes(
+    plant: Plant, leader: SimErp
+) -> None:
+    """A caller who was told 202 has gone: nobody would hear that nothing was sent."""
+    made = plant.ordered()
+    key, mark = good(made, 201)["id"], leader.length
+    with ExitStack() as faults:
+        faults.enter_context(leader.fault("commit_then_drop", method="PATCH", count=1))
+        faults.enter_context(leader.fault("status", status=503, method="PATCH", count=4))
+        faults.enter_context(leader.fault("status", status=503, method="POST", match="elease", count=2))
+        changed = plant.change(ORDERS, key, {"quantity": {"value": "34"}}, made.headers["etag"])
+        released = plant.act(ORDERS, key, "release")
+        assert (changed.status_code, released.status_code) == (202, 202)
+        shown = settled(plant, released)
+    assert shown["legs"][0]["attempts"] == 2
+    assert [entry["after"]["OrderIsReleased"] for entry in orders(leader, mark, "update")] == [False, True]

@@ -192,6 +192,10 @@ class Traffic(RuleBasedStateMachine):
     def a_person_decides(self, data: st.DataObject) -> None:
         leg = self._one(data, "parked")
         event = data.draw(st.sampled_from(BY_A_PERSON))
+        if event == "finish" and leg.held:
+            with pytest.raises(NoSuchMove):  # the side in charge may still refuse it
+                self.t.do(Move(ref(leg, ANY_FENCE), event, 1))
+            return
         self.t.do(Move(ref(leg, ANY_FENCE), event, 1))
 
     @precondition(lambda self: len(self._in(*OWNED)) > 1)
