@@ -118,7 +118,8 @@ class Delivery:
     """Carries legs to their ERPs for one instance.
 
     Takes: `tell`, called once an intent's authoritative leg has ended; `go`, called with legs that a move handed over, which
-    happens while `has_room` says so; `lost`, called with a leg that this instance carries no more and may still own.
+    happens while `has_room` says so; `lost`, called with a leg that this instance carries no more and may still own; `waits`, which
+    says whether an intent's caller is here for its answer, and then keeps it here until there is one.
     """
 
     def __init__(self, journal: Journal, crosswalk: Crosswalk, places: Places, timing: Timing, instance: str) -> None:
@@ -129,6 +130,7 @@ class Delivery:
         self.go: Go = _nobody
         self.has_room: Callable[[], bool] = lambda: False
         self.lost: Callable[[Claimed], None] = lambda leg: None
+        self.waits: Callable[[str], bool] = lambda intent: False
 
     async def carry(self, leg: Claimed, found: Found | None = None) -> None:
         """Send what is left of a leg, or settle it first where it is in doubt."""
@@ -401,8 +403,12 @@ class Delivery:
         """The caller is told that nothing happened, and may come again under the same key."""
         if isinstance(err, Refused):
             await self._journal_move(leg, "refuse", step=step, error=err.detail, answer=_error_text(err))
-        else:
+        elif self.waits(leg.intent.id):
             await self._journal_move(leg, "void", step=step, error=err.detail, void_intent=True)
+        else:
+            # Whoever was told 202 comes for no answer: the promise is kept, and what time does not heal is a person's.
+            await self._later_or_case(leg, err, step)
+            return
         self._tell_refused(leg, err)
 
     async def _doubted(self, leg: Claimed, record: StepRecord, rule: Rule, err: GatewayError) -> None:

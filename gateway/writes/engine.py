@@ -145,7 +145,10 @@ class Writes:
         self.delivery = Delivery(journal, crosswalk, places, timing, instance)
         self.delivery.tell, self.delivery.go = self._told, self._go
         self.delivery.has_room, self.delivery.lost = self._has_room, self._lost
+        self.delivery.waits = self._keep_waiting
         self._callers: dict[str, asyncio.Future[Ended]] = {}
+        self._answering: set[str] = set()
+        """Intents whose caller is about to be told that nothing was sent: no 202 may overtake that."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -269,8 +272,8 @@ class Writes:
 
     async def _answered(self, id_: str, caller: asyncio.Future[Ended], deadline_s: float) -> Written | Pending:
         """Wait for the authoritative side, whoever carries the leg, as long as the caller does."""
-        while (left_s := deadline_s - self._timing.steady_s()) > 0:
-            done, _ = await asyncio.wait({caller}, timeout=min(left_s, self._limits.watch_s))
+        while (left_s := deadline_s - self._timing.steady_s()) > 0 or id_ in self._answering:
+            done, _ = await asyncio.wait({caller}, timeout=min(max(left_s, 0.01), self._limits.watch_s))
             if not done and not self._alone:
                 # It is in the journal: while that cannot be read, the caller waits on, and is told 202 in the end.
                 with suppress(StoreDown):
@@ -332,6 +335,7 @@ class Writes:
         finally:
             self.gauge.carrying[leg.erp] -= 1
             self._carrying.discard(_id(leg))
+            self._answering.discard(leg.intent.id)
             self._wake.set()
 
     def _lost(self, leg: Claimed) -> None:
@@ -343,6 +347,13 @@ class Writes:
     async def _go(self, refs: tuple[LegRef, ...]) -> None:
         for leg in await self.journal.owned(refs):
             self._carry(leg)
+
+    def _keep_waiting(self, intent: str) -> bool:
+        caller = self._callers.get(intent)
+        if caller is None or caller.done():
+            return False
+        self._answering.add(intent)
+        return True
 
     def _told(self, intent: str, ended: Ended) -> None:
         caller = self._callers.get(intent)
