@@ -234,6 +234,8 @@ class Move:
     key: str | None = None
     names: tuple[Names, ...] = ()
     answer: str | None = None
+    document: str | None = None
+    """The intent's patch, with what stood there before as it was read inside the lane."""
     error: str | None = None
     next_at_us: int | None = None
     case: NewCase | None = None

@@ -70,6 +70,7 @@ class Working:
     steps: list[tuple[LegId, StepRecord]] = field(default_factory=list)
     names: list[Names] = field(default_factory=list)
     answers: list[tuple[str, str]] = field(default_factory=list)
+    documents: list[tuple[str, str]] = field(default_factory=list)
     forgotten_replays: list[str] = field(default_factory=list)
     cases: list[tuple[LegId, NewCase, int]] = field(default_factory=list)
     ended: list[LegId] = field(default_factory=list)
@@ -192,6 +193,8 @@ def _noted(w: Working, row: LegRow, c: Move) -> None:
     w.names.extend(c.names)
     if c.answer is not None:
         w.answers.append((row.intent, c.answer))
+    if c.document is not None:
+        w.documents.append((row.intent, c.document))
     if c.case is not None:
         w.cases.append((id_, c.case, c.now_us))
 

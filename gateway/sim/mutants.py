@@ -126,7 +126,7 @@ def _next_free(w: lanes.Working, lane: str, side: Any) -> LegRow | None:
     return min(free, key=lambda leg: -leg.lane_seq, default=None)
 
 
-async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, *, known: bool) -> None:
+async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, p: Any, *, known: bool) -> None:
     return None
 
 

@@ -410,6 +410,8 @@ async def _saved(db: Db, w: Working) -> None:
         )
     if w.forgotten_replays:
         await db.many("DELETE FROM replay WHERE intent = ?", [(intent,) for intent in w.forgotten_replays])
+    if w.documents:
+        await db.many("UPDATE intent SET document = ? WHERE id = ?", [(text, intent) for intent, text in w.documents])
     if w.answers:
         await db.many("UPDATE intent SET answer = ? WHERE id = ?", [(answer, intent) for intent, answer in w.answers])
     await _save_cases(db, w)

@@ -239,7 +239,7 @@ class Delivery:
                 if known and leg.step is not None and leg.step.state != "refused":
                     # Sent before: its age counts from the first time, because that is what the ERP remembers.
                     record = replace(record, sent_us=leg.step.sent_us)
-                await self._begin(leg, record, known=known)
+                await self._begin(leg, record, p, known=known)
             call = step_call(place.side, p, number, key, token=record.token, rule=rule)
             try:
                 await reached("step.begun")
@@ -289,11 +289,11 @@ class Delivery:
         etag = p.etag if number == 0 else None
         return StepRecord(number, "sending", _token(leg, number), now_us, settling.quiet_us(rule, ends_us), etag=etag)
 
-    async def _begin(self, leg: Claimed, record: StepRecord, *, known: bool) -> None:
+    async def _begin(self, leg: Claimed, record: StepRecord, p: Prepared, *, known: bool) -> None:
         if known:
             await self._journal_move(leg, "begin", step=record)
         else:
-            await self._journal_move(leg, "begin", next_step=record)
+            await self._journal_move(leg, "begin", next_step=record, document=_before(leg, p))
 
     async def _native_key(self, leg: Claimed, place: Place) -> NativeKey:
         if leg.native_key is not None:
@@ -612,6 +612,18 @@ def _asked(leg: Claimed) -> tuple[Document | None, Document | None]:
         return None, None
     document = loaded(leg.repaired or leg.intent.document)
     return (document["patch"], document["before"]) if leg.intent.verb == "change" else (document, None)
+
+
+def _before(leg: Claimed, p: Prepared) -> str | None:
+    """The patch of a change with what stood there when its turn came; None where accept saw the same.
+
+    An earlier write of the lane may have been under way when this one was accepted.
+    """
+    patch, before = _asked(leg)
+    if not leg.authoritative or leg.intent.verb != "change" or patch is None or p.found is None or leg.repaired:
+        return None
+    now = {name: p.found.document.get(name) for name in patch}
+    return dumped({"patch": patch, "before": now}) if now != before else None
 
 
 def _token(leg: Claimed, number: int) -> str:
