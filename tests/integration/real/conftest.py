@@ -21,8 +21,10 @@ from tests.support.deployment import (
 )
 from tests.support.erp_contract import Door, Lacks, Sample, System, Truth
 from tests.support.mocksap import MockSap
+from tests.support.parts import skip_if_missing
+from tests.support.postgres import Cluster
 from tests.support.simulated import Pair, simulated_pair
-from tests.support.tryton import TrytonServer
+from tests.support.tryton import TrytonServer, tryton_clone
 
 LACKS: dict[str, Lacks] = {
     "sim-legacy": samples_sim.LACKS,
@@ -41,6 +43,17 @@ def sims() -> Iterator[Pair]:
     """The two simulated ERPs."""
     with simulated_pair() as pair:
         yield pair
+
+
+@pytest.fixture
+def tryton_pair(postgres: Cluster, tryton_base: str) -> Iterator[tuple[TrytonServer, TrytonServer]]:
+    """Two Trytons that hold nothing but what the test makes."""
+    with (
+        skip_if_missing(),
+        tryton_clone(postgres, tryton_base, "dual_old") as old,
+        tryton_clone(postgres, tryton_base, "dual_new") as new,
+    ):
+        yield old, new
 
 
 @pytest.fixture(scope="session")

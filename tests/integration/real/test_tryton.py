@@ -115,7 +115,8 @@ def test_places_that_differ_between_lines_are_refused_before_anything_is_written
 @BOTH
 def test_stock_that_is_not_there_leaves_a_draft_and_says_so(behind: Behind) -> None:
     lot = movement("TOO-MUCH", quantity={"value": "99999.000", "unit": "H87"}, from_location="P100-B1")
-    problem = refused(behind.door.act("movement", None, "post", lot), 504, "outcome-unknown")
+    problem = refused(behind.door.act("movement", None, "post", lot), 422, "erp-refused")
+    assert "The first 3 step(s) were carried out" in problem["detail"]
     assert 'You can not call "do"' in problem["detail"]
     assert shipments(behind.server, "TOO-MUCH") == ["waiting"]
 
@@ -144,8 +145,8 @@ def tryton_gateway(folder: Path, site: Site, name: str, acknowledge: str = "") -
 @BOTH
 def test_a_warning_nobody_may_answer_stops_the_write_and_says_where(behind: Behind) -> None:
     answer = behind.door.act("movement", None, "post", movement("FUTURE") | {"posting_date": FUTURE})
-    problem = refused(answer, 504, "outcome-unknown")
-    assert "have effective dates in the future" in problem["erp_message"]
+    problem = refused(answer, 422, "erp-refused")
+    assert "have effective dates in the future" in problem["detail"]
     assert shipments(behind.server, "FUTURE") == ["assigned"]
 
 
@@ -198,13 +199,18 @@ def ordered(server: TrytonServer, reference: str) -> int:
 
 
 @BOTH
-async def test_a_create_whose_answer_is_lost_is_in_doubt_and_stands_once(proxied: Proxied, behind: Behind) -> None:
+async def test_a_create_whose_answer_is_lost_and_that_has_a_reference_of_its_own_waits_for_a_person(
+    proxied: Proxied, behind: Behind
+) -> None:
+    """The only field that could hold the gateway's id holds the client's: nothing tells, so nothing is sent again."""
     # The first one logs in and looks the ids up; the next one is a single call.
     assert (await proxied.ordered("ANSWERED")).status_code == 201
     seen = proxied.proxy.connections_seen
     proxied.proxy.rules = [LoseResponse()]
     answer = await proxied.ordered("ANSWER-LOST")
-    assert refused(answer, 504, "outcome-unknown")["in_doubt"] is True
+    assert answer.status_code == httpx.codes.ACCEPTED
+    shown = (await proxied.client.get(answer.headers["location"])).json()
+    assert (shown["state"], shown["legs"][0]["waits_for"]) == ("parked", "a person's decision")
     assert proxied.proxy.connections_seen == seen + 1
     assert b"200 OK" in proxied.proxy.lost_bytes
     assert ordered(behind.server, "ANSWER-LOST") == 1
