@@ -1,1 +1,1 @@
-"""The gateway's full job against nginx, measured: `python -m tests.bench [--quick] [--json]`."""
+"""The gateway's full job against nginx, measured: `python -m tests.bench [--quick] [--only PART,...] [--json]`."""

@@ -1,4 +1,4 @@
-"""The fixed ERP: what the simulated legacy ERP really answers to the gateway's own calls, and what a client must then see."""
+"""The fixed ERPs: what the simulated ERPs really answer to the gateway's own calls, and what a client must then see."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.protocols.odata_v2 import ODataV2
-from gateway.protocols.port import HttpCall, HttpReply, Shape, StepCall
-from gateway.sim.erps import ErpConfig, legacy_app
+from gateway.protocols.port import HttpCall, HttpReply, NativeKey, ProtocolCodec, Shape, StepCall
+from gateway.sim.erps import Erp
 from gateway.sim.erps.wire.messages import Request
 from tests.bench.processes import BenchError
 
@@ -20,6 +19,7 @@ PLANT, KEY = "1000", "1000003"
 GET_PATH = f"/api/v2/plants/{PLANT}/production-orders/{KEY}"
 POST_PATH = f"/api/v2/plants/{PLANT}/production-orders"
 DAY = datetime(2026, 11, 2, 6, 0, tzinfo=UTC)
+NUMBER_WIDTH = 12
 NEW_ORDER: Mapping[str, Any] = {
     "type": "PP01",
     "item": "PUMP-200",
@@ -48,17 +48,26 @@ NEW_ORDER: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class FixedErp:
-    """The two answers, byte for byte, and how many calls the gateway needs for one create."""
+    """The two answers, byte for byte. A create has a number of its own, wherever two parts of `around` meet."""
 
     read: bytes
-    created: bytes
+    around: tuple[bytes, ...]
     native: dict[str, Any]
 
+    def created(self, number: bytes) -> bytes:
+        return number.join(self.around)
 
-def captured(shape: Shape, new_native: dict[str, Any]) -> FixedErp:
-    """Ask the simulated ERP what it answers. Takes: the order's shape, and a new order in the ERP's words."""
-    erp = legacy_app(ErpConfig(csrf=False, clock=lambda: DAY)).erp
-    codec = ODataV2()
+    def number_in(self, body: bytes) -> bytes:
+        """The number in an answer to a create. Raises: BenchError: it is not the ERP's answer, byte for byte."""
+        at = len(self.around[0])
+        number = body[at : at + NUMBER_WIDTH]
+        if not (number.isdigit() and len(number) == NUMBER_WIDTH and body == self.created(number)):
+            raise BenchError(f"not the ERP's answer to a create: {body[:300]!r}")
+        return number
+
+
+def captured(erp: Erp, codec: ProtocolCodec, shape: Shape, new: dict[str, Any], key: NativeKey | None) -> FixedErp:
+    """Ask a simulated ERP what it answers. Takes: a new order in its words, and the key of the one to read; None is the new one."""
 
     def answer(call: HttpCall, status: int) -> bytes:
         path, _, query = call.target.partition("?")
@@ -67,10 +76,12 @@ def captured(shape: Shape, new_native: dict[str, Any]) -> FixedErp:
             raise BenchError(f"the simulated ERP answered {found.status}: {found.body[:500]!r}")
         return found.body
 
-    read = answer(codec.read(shape, {"ManufacturingOrder": KEY.zfill(12)}), 200)
-    created = answer(codec.step(shape, StepCall("create", document=new_native)), 201)
+    created = answer(codec.step(shape, StepCall("create", document=new)), 201)
+    made = codec.answer(shape, HttpReply(201, {}, created)).key or {}
+    read = answer(codec.read(shape, key or made), 200)
     native = codec.answer(shape, HttpReply(200, {}, read)).document
-    return FixedErp(read, created, native or {})
+    (number,) = made.values()
+    return FixedErp(read, tuple(created.split(str(number).encode())), native or {})
 
 
 def differences(shown: Mapping[str, Any], native: Mapping[str, Any]) -> list[str]:

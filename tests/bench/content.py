@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from joserfc.jwk import RSAKey
 REPOSITORY = Path(__file__).resolve().parents[2]
 ISSUER, AUDIENCE = "https://idp.example", "changeover"
 IN_FLIGHT = 2000
+ERPS = ("ecc", "s4")
+NOBODY = 9
+"""A port that nobody listens on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,18 @@ class Deployment:
     forged: str
 
 
-def deployment(place: Path) -> Deployment:
-    """Write the folder and the issuer's key set below `place`."""
+def deployment(place: Path, phase: str = "legacy") -> Deployment:
+    """Write the folder and the issuer's key set below `place`; plant 1000 begins in `phase`."""
     folder = place / "content"
     for name in ("routes", "translators", "policies"):
         shutil.copytree(REPOSITORY / name, folder / name)
     key, other = _key(), _key()
     jwks = place / "jwks.json"
     jwks.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-    _change(folder / "routes/erps/ecc.yaml", limits=_limits(), base_url="env:CHANGEOVER_ERP_ECC_URL")
+    for erp in ERPS:
+        _change(folder / f"routes/erps/{erp}.yaml", limits=_limits(), base_url=f"env:CHANGEOVER_ERP_{erp.upper()}_URL")
+    table = folder / "routes/waves.yaml"
+    _change(table, waves={}, cells=[_begun(cell, phase) for cell in yaml.safe_load(table.read_text())["cells"]])
     clients = folder / "routes/clients.yaml"
     issuers = yaml.safe_load(clients.read_text())["issuers"]
     issuers[0] |= {"issuer": ISSUER, "audiences": [AUDIENCE], "jwks": f"file:{jwks}"}
@@ -45,23 +52,28 @@ def deployment(place: Path) -> Deployment:
     return Deployment(folder, _token(key), _token(other))
 
 
-def environment(place: Path, erp_port: int) -> dict[str, str]:
-    """The environment of a gateway; nothing of the caller's own reaches it."""
-    return {
+def environment(place: Path, erps: Mapping[str, int]) -> dict[str, str]:
+    """The environment of a gateway; nothing of the caller's own reaches it. Takes: the ports of the ERPs that are there."""
+    found = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(REPOSITORY),
         "HOME": str(place),
-        "CHANGEOVER_ERP_ECC_URL": f"http://127.0.0.1:{erp_port}",
-        "CHANGEOVER_ERP_ECC_SECRET": "pw",
-        "CHANGEOVER_ERP_S4_URL": "http://127.0.0.1:9",
-        "CHANGEOVER_ERP_S4_SECRET": "pw",
         "CHANGEOVER_MAX_CONNECTIONS_PER_IP": str(2 * IN_FLIGHT),
     }
+    for erp in ERPS:
+        found[f"CHANGEOVER_ERP_{erp.upper()}_URL"] = f"http://127.0.0.1:{erps.get(erp, NOBODY)}"
+        found[f"CHANGEOVER_ERP_{erp.upper()}_SECRET"] = "pw"
+    return found
 
 
 def _limits() -> dict[str, int]:
-    # Two thousand connects at once keep one core busy for longer than the usual 3 s: that is no fault of the ERP.
-    return {"concurrency": IN_FLIGHT, "waiting": 10_000, "keep_alive_s": 60, "connect_timeout_s": 20}
+    return {"concurrency": IN_FLIGHT, "waiting": 10_000, "keep_alive_s": 60}
+
+
+def _begun(cell: dict[str, Any], phase: str) -> dict[str, Any]:
+    """A cell that no wave moves; plant 1000's is in `phase`."""
+    kept = {name: value for name, value in cell.items() if name != "wave"}
+    return kept | ({"phase": phase} if "1000" in cell["plants"] else {})
 
 
 def _change(file: Path, **values: Any) -> None:

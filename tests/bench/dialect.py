@@ -16,24 +16,35 @@ from gateway.dialects.compile import Translation
 from gateway.edge import json_strict
 from gateway.protocols import json as erp_json
 from gateway.protocols.odata_v2 import ODataV2
+from gateway.protocols.odata_v4 import ODataV4
 from gateway.protocols.port import HttpReply
 from gateway.protocols.shape import shape_of
-from tests.bench.answers import NEW_ORDER, PLANT, FixedErp, captured
+from gateway.sim.erps import ErpConfig, cloud_app, legacy_app
+from tests.bench.answers import DAY, KEY, NEW_ORDER, PLANT, FixedErp, captured
 from tests.bench.processes import BenchError
 
 
 def translations(content: Content) -> tuple[Translation, Translation]:
     """The order in the ERP's dialect and in the client's."""
-    found = [content.dialects[name].of("production_order", PLANT) for name in ("sap-ecc", "api-v2")]
-    if found[0] is None or found[1] is None:
-        raise BenchError("the content has no production order in sap-ecc or api-v2")
-    return found[0], found[1]
+    return _translation(content, "sap-ecc"), _translation(content, "api-v2")
 
 
-def fixed_answers(content: Content) -> FixedErp:
-    """The simulated ERP's answers to the calls that are measured."""
-    erp, _ = translations(content)
-    return captured(shape_of(erp.plan), erp.encode_write(new_document(content)))
+def _translation(content: Content, dialect: str) -> Translation:
+    found = content.dialects[dialect].of("production_order", PLANT)
+    if found is None:
+        raise BenchError(f"the content has no production order in {dialect}")
+    return found
+
+
+def fixed_answers(content: Content) -> dict[str, FixedErp]:
+    """The simulated ERPs' answers to the calls that are measured, by the names that the content has for the ERPs."""
+    legacy, cloud, new = _translation(content, "sap-ecc"), _translation(content, "sap-s4"), new_document(content)
+    config = ErpConfig(csrf=False, clock=lambda: DAY)
+    key = {"ManufacturingOrder": KEY.zfill(12)}
+    return {
+        "ecc": captured(legacy_app(config).erp, ODataV2(), shape_of(legacy.plan), legacy.encode_write(new), key),
+        "s4": captured(cloud_app(config).erp, ODataV4(), shape_of(cloud.plan), cloud.encode_write(new), None),
+    }
 
 
 def new_document(content: Content) -> Document:

@@ -50,7 +50,7 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process pinned to one core, ended with all its children when the block ends."""
     with log.open("wb") as out:
-        with _on(core):
+        with on(core):
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -67,7 +67,7 @@ def running(
 
 
 @contextmanager
-def _on(core: int) -> Iterator[None]:
+def on(core: int) -> Iterator[None]:
     """This process on one core: a child that starts meanwhile stays there."""
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})

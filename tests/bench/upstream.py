@@ -1,6 +1,7 @@
-"""The fixed ERP on a socket: answers reads and creates byte for byte, at once or after a delay. Run in a process of its own.
+"""A fixed ERP on a socket: answers reads and creates byte for byte, at once or after a delay. Run in a process of its own.
 
-`python -m tests.bench.upstream PORT DELAY_MS READ_FILE CREATED_FILE`. `GET /peak` tells the most calls held at one moment.
+`python -m tests.bench.upstream PORT DELAY_MS READ_FILE CREATED_FILE`, where `@number@` stands for a number that each create gets
+for itself. `GET /peak` tells the most calls held at one moment, `GET /created` how many documents were created.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import uvloop
 
+from tests.bench.nginx import TOKEN
+
+NUMBER = b"@number@"
 _HEAD = (
     b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nDataServiceVersion: 2.0\r\nX-CSRF-Token: fixed\r\n"
     b"Content-Length: %d\r\n\r\n"
@@ -24,10 +28,10 @@ def answer(status: int, body: bytes) -> bytes:
 class FixedErpProtocol(asyncio.Protocol):
     """One connection; requests come one after the other, as keep-alive clients send them."""
 
-    held = peak = 0
+    held = peak = created = 0
 
-    def __init__(self, read: bytes, created: bytes, delay_s: float) -> None:
-        self._read, self._created, self._delay_s = read, created, delay_s
+    def __init__(self, read: bytes, created: list[bytes], delay_s: float) -> None:
+        self._read, self._around, self._delay_s = read, created, delay_s
         self._inbox = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvloop's is no subclass
@@ -49,13 +53,23 @@ class FixedErpProtocol(asyncio.Protocol):
         if head.startswith(b"get /peak"):
             self._transport.write(answer(200, b"%d" % FixedErpProtocol.peak))
             return
-        reply = self._created if head.startswith(b"post") else self._read
+        if head.startswith(b"get /created"):
+            self._transport.write(answer(200, b"%d" % FixedErpProtocol.created))
+            return
+        if head.startswith(b"post /oauth/token"):
+            self._transport.write(answer(200, TOKEN.encode()))
+            return
+        reply = self._new() if head.startswith(b"post") else self._read
         if not self._delay_s:
             self._transport.write(reply)
             return
         FixedErpProtocol.held += 1
         FixedErpProtocol.peak = max(FixedErpProtocol.peak, FixedErpProtocol.held)
         asyncio.get_running_loop().call_later(self._delay_s, self._give, reply)
+
+    def _new(self) -> bytes:
+        FixedErpProtocol.created += 1
+        return answer(201, (b"%012d" % FixedErpProtocol.created).join(self._around))
 
     def _give(self, reply: bytes) -> None:
         FixedErpProtocol.held -= 1
@@ -65,9 +79,9 @@ class FixedErpProtocol(asyncio.Protocol):
 
 async def serve(port: int, delay_ms: float, read: bytes, created: bytes) -> None:
     """Serve for ever."""
-    replies = answer(200, read), answer(201, created)
+    reply, around = answer(200, read), created.split(NUMBER)
     server = await asyncio.get_running_loop().create_server(
-        lambda: FixedErpProtocol(*replies, delay_ms / 1000), "127.0.0.1", port, backlog=4096
+        lambda: FixedErpProtocol(reply, around, delay_ms / 1000), "127.0.0.1", port, backlog=4096
     )
     await server.serve_forever()
 
