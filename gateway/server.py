@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,14 +13,18 @@ import uvicorn
 
 from gateway.app import CLOCK, Gateway, edge_limits
 from gateway.edge.http_protocol import uvicorn_options
-from gateway.observe.logs import log
-from gateway.problem import edge_renderer
+from gateway.edge.rejection import Rendered, RenderRejection
+from gateway.errors import GatewayError
+from gateway.observe.logs import access, log
+from gateway.problem import rendered
 from gateway.settings import Settings
 from gateway.store.engine import Store
 from gateway.surfaces.admin import admin_app
 from gateway.surfaces.data_plane import DataPlane
 from gateway.surfaces.data_port import DataPort
 from gateway.surfaces.docs import docs_app
+
+_COLLECTOR = (10_000, 20, 20)  # new containers until a look at the youngest; looks until one at the older ones
 
 
 class _Server(uvicorn.Server):
@@ -51,6 +56,7 @@ async def serve(settings: Settings, started: Callable[[int, int], None] | None =
     limits = edge_limits(settings)
     try:
         await gateway.start()
+        _spare_the_collector()
         data_plane = DataPlane(gateway, CLOCK, limits, gateway.metrics)
         pages = docs_app(lambda: gateway.in_force)
         data = _server(
@@ -58,12 +64,31 @@ async def serve(settings: Settings, started: Callable[[int, int], None] | None =
             settings,
             settings.port,
             timeout_keep_alive=int(settings.keep_alive_s),
-            **uvicorn_options(limits, edge_renderer(gateway.settings.public_url.rstrip("/"))),
+            **uvicorn_options(limits, _refusals(settings.public_url.rstrip("/"))),
         )
         admin = _server(admin_app(gateway), settings, settings.admin_port)
         await _run(gateway, data, admin, settings, started)
     finally:
         await gateway.stop()
+        access.flush()
+
+
+def _refusals(public_url: str) -> RenderRejection:
+    """How the data port answers what never became a request: in the words of every other problem, and with a line in the log."""
+
+    def render(error: GatewayError, request_id: str) -> Rendered:
+        made = rendered(error, request_id, public_url)
+        log.info("request.refused", request_id=request_id, status=made[0], code=error.code)
+        return made
+
+    return render
+
+
+def _spare_the_collector() -> None:
+    """What the start made stays: it need not be looked at again with every few requests, nor these so often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR)
 
 
 async def _run(

@@ -42,7 +42,7 @@ class HttpTransport:
             raise NotSent("no time left")
         origin, pool = self._opened or self._open()
         head, body = origin.request(call)
-        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        deadline_s = pool.now() + timeout_s
         wire = await pool.take(deadline_s)
         try:
             return await wire.exchange(call.method, head, body, deadline_s)
@@ -56,9 +56,13 @@ class HttpTransport:
 
 
 class Pool:
-    """Connections to one ERP: the last one used goes first, and those who find none wait in line."""
+    """Connections to one ERP: the last one used goes first, and those who find none wait in line.
+
+    `now` is the clock of the event loop it was made in, and lives in.
+    """
 
     def __init__(self, dialer: Dialer, limits: Limits, gauge: Gauge) -> None:
+        self.now = asyncio.get_running_loop().time
         self._dialer, self._limits, self._gauge = dialer, limits, gauge
         self._idle: deque[Wire] = deque()  # the longest idle first; some may have ended meanwhile
         self._wires: set[Wire] = set()
@@ -105,7 +109,7 @@ class Pool:
     # Kept connections
 
     def _kept(self) -> Wire | None:
-        expired_s = asyncio.get_running_loop().time() - self._limits.keep_alive_s
+        expired_s = self.now() - self._limits.keep_alive_s
         while self._idle:
             wire = self._idle.pop()
             if wire.idle_since_s > expired_s and wire.fit():
@@ -121,7 +125,7 @@ class Pool:
         if waiter := self._first():
             waiter.set_result(wire)
             return
-        wire.idle_since_s = asyncio.get_running_loop().time()
+        wire.idle_since_s = self.now()
         self._idle.append(wire)
         self._watch()
 
@@ -132,7 +136,7 @@ class Pool:
 
     def _expire(self) -> None:
         self._timer = None
-        expired_s = asyncio.get_running_loop().time() - self._limits.keep_alive_s
+        expired_s = self.now() - self._limits.keep_alive_s
         while self._idle and (self._idle[0].idle_since_s <= expired_s or not self._idle[0].open):
             self._idle.popleft().abort()
         self._watch()

@@ -138,7 +138,9 @@ class Answer:
             return
         if status not in _FINAL:
             self._refuse(f"an answer with status {status}")
-        if len(self._raw) > MAX_FIELDS or sum(len(name) + len(value) for name, value in self._raw) > MAX_HEAD_BYTES:
+        # A head is no longer than all that came so far: it need be measured only where that is much.
+        long = self._wire_bytes > MAX_HEAD_BYTES and sum(len(n) + len(v) for n, v in self._raw) > MAX_HEAD_BYTES
+        if len(self._raw) > MAX_FIELDS or long:
             self._refuse("an answer with too many headers")
         self._status = status
         self._headers, self._cookies = _joined(self._raw)

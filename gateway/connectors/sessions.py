@@ -23,10 +23,14 @@ class Basic:
 
     def __init__(self, user: str, password: Secret) -> None:
         self._user, self._password = user, password
+        self._coded = "", ""
 
     async def headers(self, call: HttpCall, transport: Transport, timeout_s: float) -> dict[str, str]:
-        pair = f"{self._user}:{self._password()}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        password = self._password()
+        if password != self._coded[0] or not self._coded[1]:
+            pair = f"{self._user}:{password}".encode()
+            self._coded = password, f"Basic {base64.b64encode(pair).decode()}"
+        return {"Authorization": self._coded[1]}
 
     def expired(self, reply: HttpReply) -> bool:  # a password does not expire by being refused
         return False

@@ -22,13 +22,17 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, max_answer_bytes: int, lost: Callable[[Wire], None]) -> None:
         self.served, self.idle_since_s = 0, 0.0
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
         self._max_answer_bytes, self._lost = max_answer_bytes, lost
         self._transport: asyncio.Transport | None = None
         self._unwanted = self._tls = False
         self._ear = select.poll()
         self._answer: Answer | None = None
         self._outcome: asyncio.Future[HttpReply | NoAnswer] | None = None
+        self._deadline_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
 
     # What the pool does with it
 
@@ -46,17 +50,15 @@ class Wire(asyncio.Protocol):
 
     async def exchange(self, method: str, head: bytes, body: bytes, deadline_s: float) -> HttpReply:
         """Write once and read to the end. Raises: NotSent, NoAnswer; the connection is closed then, and when cancelled."""
-        loop = asyncio.get_running_loop()
-        self._answer, self._outcome = Answer(method, self._max_answer_bytes), loop.create_future()
-        timer = loop.call_at(deadline_s, self._time_up)
+        self._answer, self._outcome = Answer(method, self._max_answer_bytes), self._loop.create_future()
         try:
+            self._set_deadline(deadline_s)
             self._write(head, body)
             outcome = await self._outcome
         except BaseException:
             self.abort()
             raise
         finally:
-            timer.cancel()
             self._answer = self._outcome = None
         self.served += 1
         if isinstance(outcome, NoAnswer):
@@ -72,6 +74,19 @@ class Wire(asyncio.Protocol):
             transport.write(body)
         else:
             transport.write(head + body)
+
+    def _set_deadline(self, deadline_s: float) -> None:
+        """One timer serves many exchanges: it looks, when it fires, at the deadline of the one that is then under way."""
+        self._deadline_s = deadline_s
+        if self._timer is not None and self._timer_s > deadline_s:
+            self._cancel_timer()
+        if self._timer is None:
+            self._timer, self._timer_s = self._loop.call_at(deadline_s, self._time_up), deadline_s
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def abort(self) -> None:
         """Close at once, without a goodbye: an exchange under way ends with NoAnswer."""
@@ -111,13 +126,20 @@ class Wire(asyncio.Protocol):
         self._end(NoAnswer("the connection ended before the answer did"))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timer()
         self._end(NoAnswer(str(exc or "") or "the connection ended before the answer did"))
         if not self.gone.done():
             self.gone.set_result(None)
         self._lost(self)
 
     def _time_up(self) -> None:
-        self._end(TooSlow("no answer in time"))
+        self._timer = None
+        if self._outcome is None:
+            return
+        if self._loop.time() < self._deadline_s:
+            self._set_deadline(self._deadline_s)
+        else:
+            self._end(TooSlow("no answer in time"))
 
     def _end(self, outcome: NoAnswer) -> None:
         if self._outcome is not None and not self._outcome.done():

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import os
 import re
 from collections import Counter
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.edge.body_meter import BodyMeter
+from gateway.edge.exchange import StrictCycle
 from gateway.edge.head import Framing, check_headers, check_lines, check_request_line, check_unfinished
 from gateway.edge.limits import EdgeLimits
-from gateway.edge.rejection import REQUEST_TIMEOUT, STATUS, RenderRejection, answer_bytes, render_problem
-from gateway.edge.response_guard import guarded
-from gateway.errors import GatewayError, Malformed, Overloaded, Refused
+from gateway.edge.rejection import RenderRejection, answer_bytes, own_request_id, render_problem
+from gateway.errors import GatewayError, Malformed, Overloaded, Refused, RequestTimeout
 
 _END_OF_HEAD = b"\r\n\r\n"
 # llhttp leaves HTTP when it sees Upgrade; it is shown another name, and the application the true one.
 _UPGRADE_LINE = re.compile(rb"(?i)\r\nupgrade(?=:)")
 _UPGRADE_ALIAS = b"!pgrade"
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+_NO_BODY = Framing(0)
 
 
 class Phase(enum.Enum):
@@ -45,15 +48,18 @@ class StrictHttpProtocol(HttpToolsProtocol):
     limits: EdgeLimits = EdgeLimits()
     render_rejection: RenderRejection = staticmethod(render_problem)
     peers: Counter[str] = Counter()
+    cycle: StrictCycle
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.timeout_keep_alive = self.limits.keep_alive_s  # type: ignore[assignment]  # call_later takes a float
+        self._idle_until_s: float | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._inbox = bytearray()
         self._phase = Phase.HEAD
         self._timer: asyncio.TimerHandle | None = None
         self._peer: str | None = None
         self._discarded_bytes = 0
+        self._meter = BodyMeter(self.limits)
         self._start_message()
 
     def _start_message(self) -> None:
@@ -61,9 +67,9 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._line_checked = False
         self._complete = False
         self._refusal: GatewayError | None = None
-        self._framing = Framing(0)
+        self.headers = []  # those of the request before are no part of a refusal
+        self._framing = _NO_BODY
         self._method = b""
-        self._meter = BodyMeter(self.limits)
 
     # The connection
 
@@ -74,7 +80,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self.peers[self._peer] += 1
             limit = self.limits.max_connections_per_ip
             if limit is not None and self.peers[self._peer] > limit:
-                self._refuse(Overloaded("Too many connections from this address."))
+                self._refuse(Overloaded("Too many connections from this address.", retry_after_s=1))
                 return
         self._arm_head_timer()
 
@@ -82,7 +88,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         self._phase = Phase.OVER
         self._inbox.clear()
         self._cancel_timer()
-        self._unset_keepalive_if_required()
+        self._forget_idle()
         if self._peer is not None:
             self.peers[self._peer] -= 1
             if not self.peers[self._peer]:
@@ -94,7 +100,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if self._phase is Phase.OVER:
             self._discard(len(data))
             return
-        self._unset_keepalive_if_required()
+        self._idle_until_s = None
         self._inbox += data
         try:
             self._advance()
@@ -156,7 +162,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._end_message()
             return
         self._phase = Phase.CHUNKED if self._framing.chunked else Phase.LENGTH
-        self._meter.started_s = self.loop.time()
+        self._meter = BodyMeter(self.limits, self.loop.time())
         self._timer = self.loop.call_later(self.limits.body_grace_s, self._check_body_pace)
 
     # The body
@@ -208,7 +214,36 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._refusal = error
             raise
         self.expect_100_continue = self.expect_100_continue and not http_1_0
-        super().on_headers_complete()
+        self._take_target(http_1_0=http_1_0)
+        keep_alive = not http_1_0 and self.parser.should_keep_alive()
+        # One request at a time: whatever follows waits in the inbox, so there is never an earlier exchange to queue behind.
+        self.cycle = self._exchange(keep_alive=keep_alive)
+        self._start_asgi_task(self.cycle, self.app)
+
+    def _take_target(self, *, http_1_0: bool) -> None:
+        """Path and query as they stand: the target is known to be a path of printable ASCII, without a fragment."""
+        raw_path, _, query = self.url.partition(b"?")
+        path = raw_path.decode("ascii")
+        self.scope["method"] = self._method.decode("ascii")
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"], self.scope["query_string"] = raw_path, query
+        if http_1_0:
+            self.scope["http_version"] = "1.0"
+
+    def _exchange(self, *, keep_alive: bool) -> StrictCycle:
+        return StrictCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,  # ours says more, see observe/logs.py
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
 
     def on_chunk_header(self) -> None:
         try:
@@ -227,13 +262,12 @@ class StrictHttpProtocol(HttpToolsProtocol):
 
     # The application's side
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, guarded(app))
-
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        self.flow.resume_reading()
+        self._begin_idle()
         if self._phase is Phase.HEAD:
             if self._inbox:
                 self.data_received(b"")
@@ -250,9 +284,32 @@ class StrictHttpProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    # An idle connection is closed by a timer that outlives the requests: setting one up for each of them costs more than to
+    # look, when it fires, whether the connection has been idle for so long.
+
+    def _begin_idle(self) -> None:
+        self._idle_until_s = self.loop.time() + self.limits.keep_alive_s
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_at(self._idle_until_s, self._look_if_idle)
+
+    def _look_if_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_until_s is None:
+            return  # the end of the request that runs sets up the next one
+        if self.loop.time() < self._idle_until_s:
+            self._idle_timer = self.loop.call_at(self._idle_until_s, self._look_if_idle)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _forget_idle(self) -> None:
+        self._idle_until_s = None
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
     def _head_timed_out(self) -> None:
         if self._inbox:
-            self._answer(*REQUEST_TIMEOUT)
+            self._refuse(RequestTimeout("The request did not arrive in time."))
         else:
             self.transport.close()
 
@@ -264,25 +321,21 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if now_s < deadline_s:
             self._timer = self.loop.call_at(deadline_s, self._check_body_pace)
         else:
-            self._answer(*REQUEST_TIMEOUT)
+            self._refuse(RequestTimeout("The request did not arrive in time."))
 
     # The end
 
     def _refuse(self, error: GatewayError) -> None:
-        status = STATUS.get(type(error), 400)
-        self._answer(status, error.code, error.detail, allow=error.extra.get("allow", []))
-
-    def _answer(self, status: int, code: str, detail: str, *, allow: list[str] | None = None) -> None:
         """Answer in place of the application, tell it that the client is gone, and end the connection."""
-        self.logger.info("request refused at the edge: %d %s", status, code)
         started = self._abandon()
         if self.transport.is_closing():
             return
         if started:
             self.transport.close()
             return
-        body = self.render_rejection(status, code, detail)
-        self.transport.write(answer_bytes(status, body, allow=allow or [], with_body=self._method != b"HEAD"))
+        request_id = own_request_id(self.headers) or os.urandom(16).hex()
+        rendered = self.render_rejection(error, request_id)
+        self.transport.write(answer_bytes(rendered, request_id, with_body=self._method != b"HEAD"))
         self._linger()
 
     def _abandon(self) -> bool:
@@ -291,14 +344,14 @@ class StrictHttpProtocol(HttpToolsProtocol):
             return False
         self.cycle.disconnected = True
         self.cycle.message_event.set()
-        return self.cycle.response_started
+        return self.cycle.begun
 
     def _linger(self) -> None:
         """Close our half, read on for a moment: closing at once would destroy the answer under way."""
         self._phase = Phase.OVER
         self._inbox.clear()
         self._cancel_timer()
-        self._unset_keepalive_if_required()
+        self._forget_idle()
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()

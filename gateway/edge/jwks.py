@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -136,10 +137,14 @@ def _small_file(path: Path, size_bytes: int) -> bytes:
 
 
 class FileKeys:
-    """Keys from a file, read again when it changes; a file that turns bad leaves the last good keys in force."""
+    """Keys from a file, read again when it changes; a file that turns bad leaves the last good keys in force.
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self._path, self._clock = path, clock
+    Takes: `look_s`, how long a look at the file holds; a key that is not among the known ones is always looked for.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float], look_s: float = 1.0) -> None:
+        self._path, self._clock, self._look_s = path, clock, look_s
+        self._looked_s = -math.inf
         self._seen: tuple[int, int, int] | None = None
         self._keys: KeySet | None = None
         self._read_at = 0.0
@@ -147,6 +152,11 @@ class FileKeys:
         self._error: str | None = None
 
     async def find(self, kid: str | None) -> PublicKey | None:
+        now_s = self._clock()
+        found = self._keys.find(kid) if self._keys and now_s - self._looked_s < self._look_s else None
+        if found is not None:
+            return found
+        self._looked_s = now_s
         self._reload_if_changed()
         if self._keys is None:
             raise KeysUnavailable("The keys that verify tokens cannot be read.")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from gateway.errors import Malformed
@@ -28,8 +28,7 @@ _FORBIDDEN_ESCAPE = re.compile(rb"%(?:2[Ff]|5[Cc]|25)|[\\?#]")
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A request target. `raw_segments` are still percent-encoded: there `:` separates and `%3A` does not."""
 
     segments: tuple[str, ...]

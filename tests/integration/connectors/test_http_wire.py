@@ -480,6 +480,18 @@ async def test_the_time_of_one_call_is_not_the_next_ones() -> None:
         assert seen.connections == 1
 
 
+async def test_a_call_in_a_hurry_does_not_wait_as_long_as_the_patient_one_before_it_would_have() -> None:
+    async def say(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if len(seen.requests) == 2:
+            await asyncio.sleep(1)
+        writer.write(WHOLE)
+
+    async with erp(say) as seen, transport(seen.url) as http:
+        assert (await http.exchange(GET, LONG_S)).status == 200
+        with pytest.raises(TooSlow):
+            await http.exchange(GET, 0.2)
+
+
 async def test_who_waits_for_a_connection_beyond_his_time_has_sent_nothing() -> None:
     async with erp(silence) as seen, transport(seen.url, concurrency=1) as http:
         first = asyncio.create_task(http.exchange(GET, LONG_S))

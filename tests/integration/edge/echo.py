@@ -10,7 +10,7 @@ from gateway.edge.headers import clean
 from gateway.edge.json_strict import loads
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.paths import document_key, parse_target, plant_id
-from gateway.edge.rejection import STATUS, render_problem
+from gateway.edge.rejection import render_problem
 from gateway.errors import Refused
 
 
@@ -28,8 +28,7 @@ class Echo:
             seen = await self._act(scope, receive)
             status, body = 200, json.dumps(seen).encode()
         except Refused as error:
-            status = STATUS.get(type(error), 400)
-            body = render_problem(status, error.code, error.detail)
+            status, _, body = render_problem(error, "echo-request")
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

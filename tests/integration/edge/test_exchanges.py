@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
 from gateway.edge.limits import EdgeLimits
+from gateway.edge.rejection import Rendered
+from gateway.errors import GatewayError
 from tests.integration.edge.attacks import END, HOST, ONE, chunked, get, post
 from tests.integration.edge.echo import Echo
-from tests.integration.edge.wire import Address, Client, ask, wire_server
+from tests.integration.edge.wire import Address, Client, Reply, ask, wire_server
 
 LIMITS = EdgeLimits(max_body_bytes=100_000, linger_s=0.3)
 
@@ -150,11 +154,44 @@ def test_a_rejected_head_request_gets_no_body(echoed: Address) -> None:
 def test_the_body_of_a_rejection_can_be_rendered_by_the_caller() -> None:
     from gateway.edge.http_protocol import strict_protocol
 
-    def render(status: int, code: str, detail: str) -> bytes:
-        return f"<{status} {code}>".encode()
+    def render(error: GatewayError, request_id: str) -> Rendered:
+        return 400, [("x-own", "1")], f"<{error.code}>".encode()
 
     with wire_server(Echo(LIMITS), LIMITS, http=strict_protocol(LIMITS, render)) as address:
-        assert ask(address, b"GET  /x HTTP/1.1\r\n\r\n").raw.endswith(b"\r\n\r\n<400 malformed>")
+        raw = ask(address, b"GET  /x HTTP/1.1\r\n\r\n").raw
+    assert raw.endswith(b"\r\n\r\n<malformed>")
+    assert b"\r\nx-own: 1\r\n" in raw
+
+
+def request_id(reply: Reply) -> str:
+    (found,) = re.findall(rb"\r\nx-request-id: (\S+)\r\n", reply.raw.rpartition(b"HTTP/1.1 ")[2])
+    return str(found, "ascii")
+
+
+def test_a_rejection_has_a_request_id_of_its_own_in_head_and_body(echoed: Address) -> None:
+    replies = [ask(echoed, b"GET  /x HTTP/1.1\r\n\r\n") for _ in range(2)]
+    for reply in replies:
+        document = json.loads(reply.raw.partition(b"\r\n\r\n")[2])
+        assert document["instance"] == f"urn:request:{request_id(reply)}"
+    assert len({request_id(reply) for reply in replies}) == 2
+
+
+TOO_LONG = b"Content-Length: 999999999\r\n"
+
+
+def test_a_rejection_tells_the_callers_own_request_id_where_it_is_sound(echoed: Address) -> None:
+    asked = b"POST /x HTTP/1.1\r\n" + HOST + TOO_LONG
+    assert request_id(ask(echoed, asked + b"X-Request-Id: night-run-0001\r\n\r\n")) == "night-run-0001"
+    for bad in (b"short", b"with space", b"x" * 65, b"night-run-0001\r\nX-Request-Id: night-run-0002"):
+        reply = ask(echoed, asked + b"X-Request-Id: " + bad + b"\r\n\r\n")
+        assert re.fullmatch("[0-9a-f]{32}", request_id(reply)), bad
+
+
+def test_the_request_id_of_a_rejection_is_never_that_of_the_request_before(echoed: Address) -> None:
+    first = get(headers=b"X-Request-Id: night-run-0001\r\n")
+    reply = ask(echoed, first + b"GET  /x HTTP/1.1\r\n\r\n", answers=2)
+    assert reply.statuses == [200, 400]
+    assert request_id(reply) != "night-run-0001"
 
 
 def test_connections_of_one_address_are_capped_and_counted_down_again() -> None:
@@ -207,10 +244,47 @@ def test_an_answer_cannot_be_framed_twice_or_split(headers: list[tuple[bytes, by
     with wire_server(app, LIMITS) as address:
         reply = ask(address, get(), quiet_s=1)
     head = reply.raw.partition(b"\r\n\r\n")[0].lower()
-    assert reply.statuses == ([status] if b"x-a" not in headers[0][0] else reply.statuses)
+    assert reply.statuses == [status]
     assert head.count(b"content-length") <= 1
     for word in (b"transfer-encoding", b"keep-alive", b"upgrade", b"trailer", b"set-cookie"):
         assert word not in head
+
+
+@pytest.mark.parametrize("size", [0, 1, 60_000, 200_000])
+def test_an_answer_of_any_size_arrives_whole_with_its_head(size: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await _answer(send, [(b"content-length", str(size).encode())], b"x" * size)
+
+    with wire_server(app, LIMITS) as address:
+        reply = ask(address, get(), quiet_s=1)
+    head, _, body = reply.raw.partition(b"\r\n\r\n")
+    assert (reply.statuses, body) == ([200], b"x" * size)
+    assert head.lower().count(b"\r\ncontent-length: ") == 1
+
+
+def test_an_answer_without_a_length_comes_in_chunks_piece_by_piece() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello", "more_body": True})
+        await send({"type": "http.response.body", "body": b", you"})
+
+    with wire_server(app, LIMITS) as address:
+        client = HTTPConnection(address.host, address.port)
+        client.request("GET", "/x")
+        reply = client.getresponse()
+        assert (reply.getheader("transfer-encoding"), reply.read()) == ("chunked", b"hello, you")
+        client.close()
+
+
+@pytest.mark.parametrize("body", [b"short", b"much too long"])
+def test_an_answer_that_is_not_as_long_as_it_says_ends_the_connection_and_not_the_server(body: bytes) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await _answer(send, [(b"content-length", b"8")], body)
+
+    with wire_server(app, LIMITS) as address:
+        first = ask(address, get(), quiet_s=1)
+        assert (first.closed, b"\r\n\r\n" + body in first.raw) == (True, False)
+        assert ask(address, get(), quiet_s=1).closed
 
 
 def test_an_answer_given_before_the_body_ended_is_seen_and_the_connection_closed() -> None:

@@ -84,16 +84,31 @@ async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     assert await keys.find("k1")
     path.write_bytes(jwks(jwk("ES256", "k2")))
     os.utime(path, ns=(1, 1))
+    assert await keys.find("k2"), "a key nobody knows yet is looked for at once"
     assert await keys.find("k1") is None
-    assert await keys.find("k2")
+
+
+async def test_a_key_taken_out_of_its_file_is_believed_for_a_second_at_most(tmp_path: Path) -> None:
+    path, clock = tmp_path / "jwks.json", Clock()
+    path.write_bytes(jwks(jwk("ES256")))
+    keys = FileKeys(path, clock)
+    assert await keys.find("k1")
+    path.write_bytes(jwks(jwk("ES256", "k2")))
+    os.utime(path, ns=(1, 1))
+    clock.now_s += 0.9
+    assert await keys.find("k1")
+    clock.now_s += 0.1
+    assert await keys.find("k1") is None
 
 
 @pytest.mark.parametrize("change", [b"{", b" " * 300_000, None])
 async def test_a_key_file_that_turns_bad_leaves_the_last_keys_in_force(tmp_path: Path, change: bytes | None) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(jwks(jwk("ES256")))
-    keys = FileKeys(path, Clock())
+    clock = Clock()
+    keys = FileKeys(path, clock)
     assert await keys.find("k1")
+    clock.now_s += 1
     path.unlink() if change is None else path.write_bytes(change)
     assert await keys.find("k1")
     assert keys.state().last_error is not None
