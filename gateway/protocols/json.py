@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from codecs import BOM_UTF8
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import orjson
 
 from gateway.protocols.port import AnswerBroken
 
-
-def _refuse(word: str) -> Any:
-    raise AnswerBroken(f"{word} is no number")
-
-
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)  # sees each number as it is written
 
 
 def loads(body: bytes) -> Any:
     """Read an ERP's JSON. Raises: AnswerBroken."""
     try:
-        return _DECODER.decode(body.removeprefix(BOM_UTF8).decode())
-    except (ValueError, RecursionError) as err:
+        return _DECODER.decode(body.removeprefix(BOM_UTF8))
+    except (ValueError, ArithmeticError, RecursionError) as err:
         raise AnswerBroken(f"the answer is no JSON: {err}") from err
 
 

@@ -43,10 +43,15 @@ def number_or_word(value: Any) -> str | None:
 def key_segment(key: NativeKey, literal: Literal) -> str:
     """`('1')` or `(A='1',B='2')`, quoted for a path."""
     if len(key) == 1:
-        inner = quote(literal(next(iter(key.values())), "text"), safe="'")
+        inner = _quoted(literal(next(iter(key.values())), "text"))
     else:
-        inner = ",".join(f"{name}={quote(literal(value, 'text'), safe=chr(39))}" for name, value in key.items())
+        inner = ",".join(f"{name}={_quoted(literal(value, 'text'))}" for name, value in key.items())
     return f"({inner})"
+
+
+def _quoted(text: str) -> str:
+    plain = text[1:-1]  # nearly every key is letters and digits between apostrophes
+    return text if plain.isalnum() and plain.isascii() and text[0] == text[-1] == "'" else quote(text, safe="'")
 
 
 def write_filter(where: Filter, literal: Literal) -> str:

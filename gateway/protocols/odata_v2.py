@@ -80,7 +80,8 @@ class ODataV2:
             raise AnswerBroken("`d` is no object")
         document = document.get(shape.native["set"], document) if len(document) == 1 else document
         etag = document.get("__metadata", {}).get("etag") or reply.headers.get("etag")
-        return Answer(_bare(document), etag, key_in(shape, document))
+        key = key_in(shape, document)
+        return Answer(_bare(document), etag, key)
 
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         found = _d(reply)
@@ -130,15 +131,14 @@ def _d(reply: HttpReply) -> Any:
 
 
 def _bare(document: NativeDocument) -> NativeDocument:
-    """Without the envelope: lists are lists, what was not expanded is absent."""
-    # Nearly all fields are plain: copy them all at once and look only at the rest.
-    bare = dict(document)
-    for name, value in document.items():
-        if value.__class__ is not dict:
-            continue
+    """Without the envelope: lists are lists, what was not expanded is absent. The document itself is changed, not a copy."""
+    if not isinstance(document, dict):
+        raise AnswerBroken("a row is no object")
+    for name in [name for name, value in document.items() if value.__class__ is dict]:
+        value = document[name]
         if name == "__metadata" or "__deferred" in value:
-            del bare[name]
+            del document[name]
             continue
         rows = value.get("results")
-        bare[name] = [_bare(row) for row in rows] if isinstance(rows, list) else _bare(value)
-    return bare
+        document[name] = [_bare(row) for row in rows] if isinstance(rows, list) else _bare(value)
+    return document

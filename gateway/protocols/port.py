@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from gateway.core.filters import EVERYTHING, Filter
 
@@ -23,8 +24,7 @@ class HttpCall:
     safe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
+class HttpReply(NamedTuple):
     """An ERP's answer, read to its end. Header names are in lower case."""
 
     status: int
@@ -45,8 +45,7 @@ class Shape:
     lists: Mapping[tuple[str, ...], Shape] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One document, or none where the ERP only said yes. `key` holds what the answer told of a new document's key."""
 
     document: NativeDocument | None = None
@@ -169,6 +168,18 @@ def refusal_kind(status: int) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds of `Retry-After`; a date there is read as unknown."""
+    """The seconds of `Retry-After`; a date there is counted from the answer's own `Date`, or else it is read as unknown."""
     value = headers.get("retry-after", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+    if value.isascii() and value.isdigit():
+        return float(value)
+    until, now = _moment(value), _moment(headers.get("date", ""))
+    return max(0.0, (until - now).total_seconds()) if until is not None and now is not None else None
+
+
+def _moment(http_date: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # rarely needed, and slow to import
+
+    try:
+        return parsedate_to_datetime(http_date).astimezone(UTC) if http_date else None
+    except ValueError:
+        return None
