@@ -211,10 +211,14 @@ class _Writer:
         assert codec is not None  # noqa: S101  # the caller has looked
         empty = "v0 is None" if codec.blank is None else f"v0 is None or v0 == {self.name(codec.blank)}"
         made = f"{self.name(codec.decode)}(v0)"
-        if codec.decode is as_text:  # half of all fields: text is looked at here, anything else is told by the codec
-            made = f"v0 if v0.__class__ is str else {made}"
         self.put(2, "if v0 is not ABSENT:", entry)
-        self.put(3, f"c[{entry.canonical[0]!r}] = None if {empty} else {made}", entry)
+        if codec.decode is as_text:  # half of all fields: text is looked at here, anything else is told by the codec
+            made = f"v0 if v0 and v0.__class__ is str else None if {empty} else {made}"
+        elif codec.blank in (None, ""):  # what counts as true is neither null nor blank
+            made = f"{made} if v0 else None if {empty} else {made}"
+        else:
+            made = f"None if {empty} else {made}"
+        self.put(3, f"c[{entry.canonical[0]!r}] = {made}", entry)
 
     def _decode_split(self, entry: Entry) -> None:
         codec = entry.codec

@@ -19,7 +19,9 @@ _CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.0+)?", re.ASCII)
 _MICROSECOND_DIGITS = 6
 _CLOCKS = {"ms": (_DURATION, "a time of day is PTnnHnnMnnS"), "iso": (_CLOCK, "a time of day is hh:mm:ss")}
 _DAY = timedelta(days=1)
+_HOURS = tuple(timedelta(hours=hours) for hours in range(25))
 _MIDNIGHT = time()
+_DAYS_KEPT = 4096  # as in days.py
 
 
 def datetime_ms(*, offset: bool = True) -> Codec:
@@ -40,7 +42,9 @@ def datetime_iso(*, digits: int = 6, blank: str | None = None) -> Codec:
 
     def encode(value: datetime) -> str:
         moment = value if value.tzinfo is UTC else value.astimezone(UTC)
-        spec = "auto" if not moment.microsecond or moment.microsecond % 1000 else "milliseconds"
+        if not moment.microsecond:  # nearly all; a day and a time without a zone are written in half the time
+            return f"{moment.date().isoformat()}T{moment.time().isoformat()}Z"
+        spec = "auto" if moment.microsecond % 1000 else "milliseconds"
         return moment.isoformat(timespec=spec)[:-6] + "Z"
 
     def domain(value: datetime) -> bool:
@@ -111,6 +115,15 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError(f"unknown time zone {name!r}") from err
 
 
+def _runs_through(midnight: datetime) -> bool:
+    """Whether no clock is moved from this midnight to the next one. Takes: a wall time."""
+    try:
+        offsets = {(midnight + hours).replace(fold=fold).utcoffset() for hours in _HOURS for fold in (0, 1)}
+    except OverflowError:  # the calendar's last day
+        return False
+    return len(offsets) == 1
+
+
 def _once(zone: ZoneInfo) -> Callable[[datetime], bool]:
     return lambda v: v.microsecond == 0 and v.astimezone(zone).fold == 0
 
@@ -146,13 +159,23 @@ def local_datetime(*, zone: str, form: str) -> Codec:
             raise ValueError("finer than a second")
         return days.encode(wall), write % (wall.hour, wall.minute, wall.second)
 
+    @lru_cache(maxsize=_DAYS_KEPT)
+    def begin(day: Any) -> tuple[datetime, bool]:
+        """The instant a day begins; and whether its clocks run through, so that every later instant is a sum."""
+        wall = datetime.combine(days.decode(day), _MIDNIGHT, there)
+        return wall.astimezone(UTC), _runs_through(wall)
+
     def decode(values: tuple[Any, Any]) -> datetime | None:
         day, clock = values
         if day is None:
             return None
-        wall = datetime.combine(days.decode(day), _MIDNIGHT, there)
+        start, runs_through = begin(day)
+        if not clock:
+            return start
+        if runs_through:
+            return start + _time_of_day(clock, form)
         # Adding to a wall time stays on the wall; only then does it become an instant.
-        return (wall + _time_of_day(clock, form) if clock else wall).astimezone(UTC)
+        return (datetime.combine(days.decode(day), _MIDNIGHT, there) + _time_of_day(clock, form)).astimezone(UTC)
 
     return Codec(
         encode,
@@ -171,6 +194,7 @@ def local_day(*, zone: str, form: str) -> Codec:
     there = _zone(zone)
     days = _days(form)
 
+    @lru_cache(maxsize=_DAYS_KEPT)
     def decode(value: Any) -> datetime:
         return datetime.combine(days.decode(value), time(), there).astimezone(UTC)
 
