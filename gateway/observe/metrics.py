@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import generate_latest
 
+from gateway.connectors.permits import Usage
 from gateway.connectors.port import Gauge as ErpGauge
 from gateway.observe.tallies import Durations, Tally
+from gateway.store.feeds import FeedId
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,6 +42,17 @@ class Metrics:
         self._erp_in_flight = Gauge(
             "changeover_erp_in_flight", "Calls on their way to an ERP.", ("erp",), registry=self.registry
         )
+        self._erp_in_use = Gauge(
+            "changeover_erp_permits_in_use", "Calls under way, by what they are for.", ("erp", "priority"),
+            registry=self.registry,
+        )  # fmt: skip
+        self._erp_waiting = Gauge(
+            "changeover_erp_waiting", "Calls that wait for their turn.", ("erp", "priority"), registry=self.registry
+        )
+        self._erp_share = Gauge(
+            "changeover_erp_share", "Calls at once that this instance may make of the ERP's budget.", ("erp",),
+            registry=self.registry,
+        )  # fmt: skip
         self._erp_answers = Gauge(
             "changeover_erp_answers", "Answers of an ERP since the start.", ("erp", "kind"), registry=self.registry
         )
@@ -48,6 +62,14 @@ class Metrics:
         self._erp_reuse = Gauge(
             "changeover_erp_connection_reuse_ratio", "Calls on a kept connection.", ("erp",), registry=self.registry
         )
+        self._feed_lag = Gauge(
+            "changeover_feed_lag_seconds", "Time since an ERP's change feed was last read to its end by this instance.",
+            ("erp", "object"), registry=self.registry,
+        )  # fmt: skip
+        self._feed_records = Gauge(
+            "changeover_feed_records", "Records of change feeds since the start, by what they were.",
+            ("erp", "object", "verdict"), registry=self.registry,
+        )  # fmt: skip
         self.policy_hits = Gauge("changeover_policy_cache_hits", "Decisions from the cache.", registry=self.registry)
         self.token_hits = Gauge("changeover_token_cache_hits", "Tokens known from before.", registry=self.registry)
         self.token_misses = Gauge("changeover_token_cache_misses", "Tokens verified.", registry=self.registry)
@@ -61,18 +83,36 @@ class Metrics:
         self._requests.add((version, object_, verb, side, str(status)))
         self._seconds.observe((version, verb, side), seconds)
 
-    def stage(self, name: str, seconds: float) -> None:
-        self._stages.observe((name,), seconds)
+    def stages(self, times: Iterable[tuple[str, float]]) -> None:
+        """Takes: names of stages, and the seconds each took."""
+        observe = self._stages.observe
+        for name, seconds in times:
+            observe((name,), seconds)
 
-    def erps(self, gauges: Mapping[str, ErpGauge]) -> None:
+    def erps(self, erps: Mapping[str, tuple[ErpGauge, Usage]]) -> None:
         """Copy what the connectors count."""
-        for name, gauge in gauges.items():
-            self._erp_in_flight.labels(name).set(gauge.in_flight)
+        for name, (gauge, usage) in erps.items():
+            self._erp_in_flight.labels(name).set(sum(usage.in_use.values()))
+            self._erp_share.labels(name).set(usage.share.concurrency)
+            for priority, count in usage.in_use.items():
+                self._erp_in_use.labels(name, priority).set(count)
+                self._erp_waiting.labels(name, priority).set(usage.waiting[priority])
             self._erp_open.labels(name).set(gauge.breaker != "closed")
             calls = gauge.opened + gauge.reused
             self._erp_reuse.labels(name).set(gauge.reused / calls if calls else 1)
             for kind, count in gauge.answers.items():
                 self._erp_answers.labels(name, kind).set(count)
+
+    def feeds(self, lag_s: Mapping[FeedId, float], seen: Mapping[FeedId, Mapping[str, int]]) -> None:
+        """Copy what the feed reader counts; plants are told together, the slowest one counts."""
+        self._feed_lag.clear()
+        for (erp, object_, _), lag in sorted(lag_s.items(), key=lambda item: item[1]):
+            self._feed_lag.labels(erp, object_).set(lag)
+        totals: Counter[tuple[str, str, str]] = Counter()
+        for (erp, object_, _), verdicts in seen.items():
+            totals.update({(erp, object_, verdict): count for verdict, count in verdicts.items()})
+        for labels, count in totals.items():
+            self._feed_records.labels(*labels).set(count)
 
     async def text(self) -> bytes:
         """The exposition, made in a thread: rendering thousands of series would hold up every request."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -121,8 +122,7 @@ class DataPlane:
     ) -> None:
         labels = _labels(x)
         self._metrics.request(labels, status, seconds)
-        for name, spent in times:
-            self._metrics.stage(name, spent)
+        self._metrics.stages(times)
         told = {
             "request_id": x.request_id,
             "traceparent": trace,
@@ -152,8 +152,15 @@ def _labels(x: Exchange) -> tuple[str, str, str, str]:
 
 
 def _timed(times: Times) -> list[tuple[str, str]]:
-    spent = ", ".join([f"{name};dur={seconds * 1000:.3f}" for name, seconds in times])
-    return [("server-timing", spent)] if spent else []
+    if not times:
+        return []
+    names, seconds = zip(*times, strict=True)
+    return [("server-timing", _timing(names) % tuple([each * 1000 for each in seconds]))]
+
+
+@lru_cache(maxsize=64)
+def _timing(stages: tuple[str, ...]) -> str:
+    return ", ".join([f"{name};dur=%.3f" for name in stages])
 
 
 def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
