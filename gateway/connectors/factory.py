@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from gateway.connectors.guarded import GuardedConnector
 from gateway.connectors.http import HttpTransport
+from gateway.connectors.permits import Budgets
 from gateway.connectors.port import Gauge, Limits, Session, Transport
 from gateway.connectors.sessions import Basic, Bearer, ClientCredentials, Csrf, TrytonLogin
 from gateway.core.deployment import Auth, Erp
@@ -41,15 +42,19 @@ def address(url: str) -> str:
     return secret(url) if url.startswith("env:") else url
 
 
-def make_connector(erp: Erp, protocol: str, transport: Transport | None = None) -> GuardedConnector:
+def make_connector(
+    erp: Erp, protocol: str, transport: Transport | None = None, budgets: Budgets | None = None
+) -> GuardedConnector:
     """The connector of an ERP.
 
-    Takes: `transport`, in place of a socket to its base URL. Raises: SecretMissing, KeyError: no such protocol.
+    Takes: `transport`, in place of a socket to its base URL; `budgets`, shared with other connectors to the same ERP.
+    Raises: SecretMissing, KeyError: no such protocol.
     """
     limits = Limits(**erp.limits.model_dump())
     gauge = Gauge()
     transport = transport or HttpTransport(address(erp.base_url), limits, gauge)
-    return GuardedConnector(erp.erp, PROTOCOLS[protocol](), transport, _session(erp), limits, gauge)
+    permits = budgets.of(erp.erp, limits) if budgets is not None else None
+    return GuardedConnector(erp.erp, PROTOCOLS[protocol](), transport, _session(erp), limits, gauge, permits)
 
 
 def _session(erp: Erp) -> Session:

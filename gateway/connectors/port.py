@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.core.budget import Priority
 from gateway.protocols.port import Answer, HttpCall, HttpReply, NativeKey, Page, Query, Shape, StepCall
 
 
@@ -12,12 +14,27 @@ class Connector(Protocol):
     """One ERP. Deadlines are seconds of the event loop's clock, after which nobody waits any more.
 
     Reads raise ErpRefusal, ErpDown, ErpBusy, ErpTimeout, Overloaded or ErpAnswerBroken. `send` raises OutcomeUnknown wherever the
-    step may have been carried out, and the others only where it was not.
+    step may have been carried out, and the others only where it was not. A call waits for its turn in the ERP's budget; one that
+    never got a turn was not sent.
     """
 
-    async def read(self, shape: Shape, key: NativeKey, deadline_s: float) -> Answer: ...
-    async def search(self, shape: Shape, query: Query, deadline_s: float) -> Page: ...
-    async def send(self, shape: Shape, call: StepCall, deadline_s: float) -> Answer: ...
+    async def read(
+        self, shape: Shape, key: NativeKey, deadline_s: float, priority: Priority = Priority.INTERACTIVE
+    ) -> Answer: ...
+    async def search(
+        self, shape: Shape, query: Query, deadline_s: float, priority: Priority = Priority.INTERACTIVE
+    ) -> Page: ...
+    async def send(
+        self,
+        shape: Shape,
+        call: StepCall,
+        deadline_s: float,
+        priority: Priority = Priority.INTERACTIVE,
+        may_send: Callable[[], None] = ...,
+    ) -> Answer:
+        """Carry out one step. Takes: `may_send`, asked again once a turn came that had to be waited for; it raises for a no."""
+        ...
+
     async def metadata(self, shape: Shape, deadline_s: float) -> bytes: ...
 
 
@@ -53,9 +70,11 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a connector may ask of its ERP."""
+    """What all instances together may ask of an ERP; `waiting`, the times and sizes are each connector's own."""
 
     concurrency: int = 32
+    calls_per_s: float | None = None
+    calls_burst: int = 1
     waiting: int = 256
     call_timeout_s: float = 15.0
     connect_timeout_s: float = 3.0
@@ -69,8 +88,6 @@ class Limits:
 class Gauge:
     """What a connector is doing, for metrics and health."""
 
-    in_flight: int = 0
-    waiting: int = 0
     opened: int = 0
     reused: int = 0
     breaker: str = "closed"

@@ -31,6 +31,11 @@ def may_call(breaker: Breaker, now_s: float) -> tuple[Breaker, bool]:
     return breaker, False
 
 
+def would_call(breaker: Breaker, now_s: float) -> bool:
+    """Whether a call would be let out now, without letting it out."""
+    return may_call(breaker, now_s)[1]
+
+
 def succeeded(breaker: Breaker) -> Breaker:
     """The ERP answered; a refusal is an answer too."""
     if breaker.state == "closed" and not breaker.failures:

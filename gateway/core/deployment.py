@@ -61,8 +61,10 @@ class CsrfRule(_Strict):
 class ErpLimits(_Strict):
     """What the gateway may ask of this ERP."""
 
-    concurrency: int = Field(32, ge=1, le=2000)
-    waiting: int = Field(256, ge=0, le=10_000)
+    concurrency: int = Field(32, ge=1, le=2000, description="calls at once, of all instances together")
+    calls_per_s: float | None = Field(None, gt=0, description="calls a second, of all instances together")
+    calls_burst: int = Field(1, ge=1, description="with calls_per_s: how many of them may come together")
+    waiting: int = Field(256, ge=0, le=10_000, description="calls of one priority that wait for their turn")
     call_timeout_s: float = Field(15.0, gt=0, le=300)
     connect_timeout_s: float = Field(3.0, gt=0, le=60)
     keep_alive_s: float = Field(4.0, ge=0, le=300)
