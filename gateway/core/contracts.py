@@ -53,6 +53,12 @@ class ContractLimits(_Strict):
     page_default: int = Field(50, ge=1)
     page_max: int = Field(200, ge=1, le=1000)
     deadline_s: float = Field(20.0, gt=0, le=120)
+    stale_reads_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="how long after losing its store a gateway may read by the last routes it knew",
+    )
 
 
 class Contract(_Strict):

@@ -7,7 +7,10 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from gateway.core.phases import Side
 
@@ -45,13 +48,15 @@ def parse(text: str) -> ETag | None:
 
 def content_hash(document: Mapping[str, Any]) -> str:
     """A short hash of a canonical document; equal values hash alike, however they are written."""
-    return hashlib.sha256(_written(document).encode()).hexdigest()[:24]
+    text = orjson.dumps(document, default=_plain, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:24]
 
 
-def _written(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        text = format(value, "f")  # not normalize(), which rounds to the context's digits
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return "0" if text == "-0" else text
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{k}:{_written(value[k])}" for k in sorted(value)) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_written, value)) + "]"
-    normalise = getattr(value, "normalize", None)
-    return format(normalise(), "f") if normalise else repr(value)
+        return dict(value)
+    raise TypeError(f"no canonical value: {type(value).__name__}")

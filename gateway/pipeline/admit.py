@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from gateway.core.contracts import Contract
 from gateway.edge.body import read_body
 from gateway.edge.headers import Headers, clean
 from gateway.edge.paths import parse_target
+from gateway.edge.rejection import REQUEST_ID
 from gateway.errors import TooLarge, UnknownResource, UnknownVersion, VersionGone
 from gateway.pipeline.exchange import Clock, Exchange, filled
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 _PREFIX = "api"
 
 
@@ -49,7 +47,7 @@ async def admit(x: Exchange) -> Exchange:
 
 def request_id_of(given: str | None, clock: Clock) -> str:
     """The caller's own request id where it is a sound one, else a new one."""
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else clock.new_id()
+    return given if given is not None and REQUEST_ID.fullmatch(given) else clock.new_id()
 
 
 async def _body(x: Exchange, contract: Contract, headers: Headers) -> bytes:

@@ -18,7 +18,8 @@ async def authorize(x: Exchange) -> Exchange:
     """
     operation: Operation = required(x.operation, "operation")
     decision = await _decide(x, operation, operation.plant)
-    await authorize_lines(x, operation.document or {})
+    if operation.document is not None:
+        await authorize_lines(x, operation.document)
     _unmasked_filter(operation, decision)
     _within_rate(x, decision)
     return filled(x, decision=decision)
@@ -68,8 +69,10 @@ def plants_in(spec: ObjectSpec, document: Document) -> set[str]:
 def _unmasked_filter(operation: Operation, decision: Decision) -> None:
     """A filter on a field that the caller may not see would tell its value."""
     listing = operation.listing
+    if listing is None:
+        return
     hidden = set(_tops(decision.obligations.mask))
-    looked_at = (listing.filtered | {name.partition(" ")[0] for name in listing.order}) if listing else frozenset()
+    looked_at = listing.filtered | {name.partition(" ")[0] for name in listing.order}
     if shown := sorted(hidden & looked_at):
         raise Denied(
             "The list looks at a field that this caller may not see.", reasons=["masked-field"], field=shown[0]
@@ -85,6 +88,12 @@ def _within_rate(x: Exchange, decision: Decision) -> None:
     if rate_class is None:
         return
     wait_s = x.in_force.rates.wait_s(known_caller(x).client_id, rate_class, x.clock.steady())
+    if wait_s is None:
+        raise Denied(
+            "The policy wants a rate class that routes/clients.yaml does not declare.",
+            reasons=["obligation-not-enforceable:rate_class"],
+            rate_class=rate_class,
+        )
     if wait_s > 0:
         raise Overloaded(
             "This client calls more often than its rate class allows.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.connectors.port import Connector
 from gateway.control.content import Content
@@ -41,7 +41,9 @@ class Authenticator(Protocol):
 class Rates(Protocol):
     """Counts calls per caller and rate class."""
 
-    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float: ...
+    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float | None:
+        """Seconds until the caller may go on; None: nobody declared the class."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ def erp_path(name: str, connector: Connector, dialect: Dialect) -> ErpPath:
     return ErpPath(name, connector, dialect, shapes)
 
 
+def never() -> float:
+    """Routes that nobody else can change are never overdue."""
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class InForce:
     """Everything that decides about a request, at one moment: pinned when the request comes in, never looked up again."""
@@ -80,6 +87,8 @@ class InForce:
     rates: Rates
     public_url: str = ""
     writes: Writes | None = None
+    overdue_s: Callable[[], float] = never
+    """For how long nobody vouches any more that the table is the one in force; 0 or less while somebody does."""
 
     def contract(self, version: str) -> Contract | None:
         return self.content.contracts.get(version)
@@ -105,8 +114,7 @@ class Listing:
     filtered: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """The canonical operation: what policy, wave table and ERPs see of a request."""
 
     plant: str
@@ -125,8 +133,7 @@ class Operation:
         return self.verb not in ("read", "list")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What the ERP in charge answered, in canonical form."""
 
     document: Document | None = None
@@ -140,8 +147,7 @@ class Result:
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What goes back to the client."""
 
     status: int
@@ -193,6 +199,7 @@ class Exchange:
     erp: ErpPath | None = None
     translation: Translation | None = None
     shape: Shape | None = None
+    stale_s: float = 0.0
     # execute
     result: Result | None = None
     # render
@@ -200,6 +207,7 @@ class Exchange:
 
 
 _NAMES = frozenset(Exchange.__dataclass_fields__)
+_new, _hold = object.__new__, object.__setattr__
 _NEEDED = frozenset(name for name, each in Exchange.__dataclass_fields__.items() if each.default is MISSING)
 
 
@@ -207,20 +215,24 @@ def begun(**first: Any) -> Exchange:
     """A new exchange: `Exchange()`, at a fifth of its cost."""
     if not first.keys() >= _NEEDED:
         raise TypeError(f"an exchange needs {', '.join(_NEEDED - first.keys())}")
-    return _holding(first, first)
+    if not _NAMES.issuperset(first):
+        raise _no_such(first)
+    made = _new(Exchange)
+    _hold(made, "__dict__", first)
+    return made
 
 
 def filled(x: Exchange, **known: Any) -> Exchange:
     """The exchange with more of its fields known: `dataclasses.replace`, at a tenth of its cost."""
-    return _holding({**vars(x), **known}, known)
-
-
-def _holding(fields: dict[str, Any], new: dict[str, Any]) -> Exchange:
-    if not new.keys() <= _NAMES:
-        raise TypeError(f"an exchange has no {', '.join(new.keys() - _NAMES)}")
-    made = object.__new__(Exchange)
-    object.__setattr__(made, "__dict__", fields)
+    if not _NAMES.issuperset(known):
+        raise _no_such(known)
+    made = _new(Exchange)
+    _hold(made, "__dict__", {**x.__dict__, **known})
     return made
+
+
+def _no_such(known: dict[str, Any]) -> TypeError:
+    return TypeError(f"an exchange has no {', '.join(known.keys() - _NAMES)}")
 
 
 def required(value: Any, what: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 from gateway.core.canonical import Document
@@ -80,7 +79,7 @@ async def _bound_to_own(x: Exchange, side: ErpSide, operation: Operation) -> Non
         return
     parent = required(x.resource, "resource").object
     if (found := required(x.erp, "ERP").of(parent, operation.plant)) is not None:
-        above = replace(side, translation=found[0], shape=found[1])
+        above = side._replace(translation=found[0], shape=found[1])
         await find(above, required(operation.document, "document")[x.action.binds], x.deadline_s)
 
 

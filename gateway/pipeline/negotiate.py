@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from gateway.core import etags
 from gateway.core.canonical import OBJECTS, Document
 from gateway.core.canonical.validate import Flaw, document_flaws, field_flaws
-from gateway.core.contracts import Action, Contract, Resource
+from gateway.core.contracts import Action, Contract, Resource, Verb
 from gateway.core.waves import ENTERPRISE
 from gateway.dialects.compile import Translation
 from gateway.dialects.running import Mismatch
@@ -21,10 +21,11 @@ from gateway.pipeline.recall import watch
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
+_ON_COLLECTION: Mapping[str, Verb] = {"GET": "list", "HEAD": "list", "POST": "create"}
+_ON_DOCUMENT: Mapping[str, Verb] = {"GET": "read", "HEAD": "read", "PATCH": "change"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in a version a path leads: a collection, a document, or an action on one."""
 
     plant: str
@@ -110,20 +111,17 @@ def _verb(method: str, place: Place) -> tuple[str, Action | None]:
         if method != "POST":
             raise MethodNotAllowed("An action is a POST.", allow=["POST"])
         return rule.verb, rule
-    allowed = methods(place)
-    if method not in allowed:
-        raise MethodNotAllowed(f"{method} is not among the methods of this resource.", allow=sorted(allowed))
-    return allowed[method], None
+    verb = (_ON_COLLECTION if place.key is None else _ON_DOCUMENT).get(method)
+    if verb not in place.resource.verbs:
+        raise MethodNotAllowed(f"{method} is not among the methods of this resource.", allow=sorted(methods(place)))
+    return verb, None
 
 
 def methods(place: Place) -> dict[str, str]:
     """The methods of a place, and the canonical verb of each."""
     if place.action is not None:
         return {"POST": place.action}
-    if place.key is None:
-        offered = {"GET": "list", "HEAD": "list", "POST": "create"}
-    else:
-        offered = {"GET": "read", "HEAD": "read", "PATCH": "change"}
+    offered = _ON_COLLECTION if place.key is None else _ON_DOCUMENT
     return {method: verb for method, verb in offered.items() if verb in place.resource.verbs}
 
 

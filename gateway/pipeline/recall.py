@@ -34,9 +34,8 @@ async def recall(x: Exchange) -> Exchange:
         return filled(x, idempotency_key=key)  # the write itself will say what is wrong
     if found is None:
         return filled(x, idempotency_key=key)
-    known, _ = found
     same = fingerprint_of(operation.plant, operation.spec.name, operation.verb, operation.key, operation.document)
-    outcome = await writes.replayed(known, same)
+    outcome = await writes.replayed(found, same)
     return filled(x, idempotency_key=key, result=replayed_result(outcome))
 
 

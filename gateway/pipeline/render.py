@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -167,5 +168,6 @@ def route_headers(x: Exchange) -> list[tuple[str, str]]:
     if x.contract is not None:
         headers += lifecycle_headers(x.contract, x.in_force.public_url).items()
     if x.cell is not None:
-        headers.append(("x-route", f"{x.side or 'none'}; epoch={x.cell.epoch}; phase={_phase(x.cell)}"))
+        stale = f"; stale={ceil(x.stale_s)}" if x.stale_s else ""
+        headers.append(("x-route", f"{x.side or 'none'}; epoch={x.cell.epoch}; phase={_phase(x.cell)}{stale}"))
     return headers

@@ -29,6 +29,7 @@ STAGES: tuple[Stage, ...] = (
     execute,  # the call to the ERP
     render,  # canonical -> version; masks, ETag, Deprecation, Sunset, Link
 )
+_NAMED = tuple((stage.__name__, stage) for stage in STAGES)
 Times = list[tuple[str, float]]
 
 
@@ -39,14 +40,14 @@ async def run(x: Exchange, times: Times, since: Stage = admit) -> tuple[Exchange
     Gives: the exchange as far as it came, and the error that stopped it; `times` collects seconds per stage.
     """
     began = perf_counter()
-    for stage in STAGES[STAGES.index(since) :]:
+    for name, stage in _NAMED if since is admit else _NAMED[STAGES.index(since) :]:
         try:
             x = await stage(x)
         except Exception as err:  # the surface renders every error, known or not
-            times.append((stage.__name__, perf_counter() - began))
+            times.append((name, perf_counter() - began))
             return x, _meant(err)
         ended = perf_counter()
-        times.append((stage.__name__, ended - began))
+        times.append((name, ended - began))
         began = ended
     return x, None
 

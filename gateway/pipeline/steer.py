@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core.phases import PHASES
 from gateway.core.waves import Cell, WaveTable
-from gateway.errors import ErpRefused, MixedCells, NotYet, StaleEtag, UnroutedPlant
+from gateway.errors import ErpRefused, MixedCells, NotYet, RouteUnknown, StaleEtag, UnroutedPlant
 from gateway.pipeline.authorize import plants_of
 from gateway.pipeline.exchange import ErpPath, Exchange, Operation, filled, required
 
@@ -12,11 +12,12 @@ from gateway.pipeline.exchange import ErpPath, Exchange, Operation, filled, requ
 async def steer(x: Exchange) -> Exchange:
     """Find the cell, its side and the ERP behind it.
 
-    Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, ErpRefused: the ERP has no such object.
+    Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, RouteUnknown, ErpRefused: the ERP has no such object.
     """
     if x.watched is not None or x.result is not None:
         return x
     operation: Operation = required(x.operation, "operation")
+    stale_s = _stale_s(x, operation)
     cell = cell_of(x.in_force.table, operation.plant, operation.spec.domain)
     phase = PHASES[cell.phase]
     side = phase.authoritative
@@ -32,7 +33,19 @@ async def steer(x: Exchange) -> Exchange:
     found = erp.of(operation.spec.name, operation.plant)
     if found is None:
         raise ErpRefused(f"The ERP behind plant {cell.plant} has no {operation.spec.name}.", reason="unsupported")
-    return filled(x, cell=cell, side=side, erp=erp, translation=found[0], shape=found[1])
+    return filled(x, cell=cell, side=side, erp=erp, translation=found[0], shape=found[1], stale_s=stale_s)
+
+
+def _stale_s(x: Exchange, operation: Operation) -> float:
+    """For how long the table may be an old one; 0 where it is not. A write asks the store itself. Raises: RouteUnknown."""
+    overdue_s = x.in_force.overdue_s()
+    if overdue_s <= 0 or operation.writes:
+        return 0.0
+    if overdue_s > required(x.contract, "contract").limits.stale_reads_s:
+        raise RouteUnknown(
+            "Which ERP is in charge cannot be told now: the gateway has lost its store.", retry_after_s=2
+        )
+    return overdue_s
 
 
 def cell_of(table: WaveTable, plant: str, domain: str) -> Cell:
@@ -45,6 +58,8 @@ def cell_of(table: WaveTable, plant: str, domain: str) -> Cell:
 
 def _one_side(table: WaveTable, operation: Operation, cell: Cell) -> None:
     """A document is written to one ERP as a whole; its lines may not belong to another one."""
+    if operation.document is None:
+        return
     mine = PHASES[cell.phase].authoritative
     for plant in sorted(plants_of(operation) - {operation.plant}):
         other = cell_of(table, plant, operation.spec.domain)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.connectors.port import Connector
+from gateway.core.budget import Priority
 from gateway.core.canonical import Document
 from gateway.core.etags import ETag, content_hash
 from gateway.core.filters import Compare, Filter, both
@@ -27,9 +28,8 @@ from gateway.errors import (
 from gateway.protocols.port import ErpRefusal, NativeDocument, NativeKey, Query, Shape
 
 
-@dataclass(frozen=True, slots=True)
-class ErpSide:
-    """One side of a cell: its ERP, the dialect there, and what ETags say of it."""
+class ErpSide(NamedTuple):
+    """One side of a cell: its ERP, the dialect there, and what ETags say of it. `priority` is what it is called for."""
 
     name: str
     connector: Connector
@@ -38,10 +38,10 @@ class ErpSide:
     plant: str
     side: Side
     term: int
+    priority: Priority = Priority.INTERACTIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A document as the ERP has it now. `native_etag` is the ERP's own lock, None where it has none; `native` what it sent."""
 
     document: Document
@@ -50,8 +50,7 @@ class Found:
     native: NativeDocument
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPage:
+class FoundPage(NamedTuple):
     """Some documents, and the ERP's place where the next ones are."""
 
     documents: tuple[Document, ...]
@@ -62,7 +61,7 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     """One document by its key. Raises: NoSuchDocument, or what the ERP's refusal means."""
     native_key = key_of(side, key)
     try:
-        answer = await side.connector.read(side.shape, native_key, deadline_s)
+        answer = await side.connector.read(side.shape, native_key, deadline_s, side.priority)
     except ErpRefusal as refusal:
         if refusal.kind == "not-found":
             raise _missing(side, key) from refusal
@@ -86,7 +85,7 @@ async def search(  # all of a query
     """A page of the cell's documents. Raises: Unfilterable, or what the ERP's refusal means."""
     query = query_of(side, where, order, limit, place)
     try:
-        page = await side.connector.search(side.shape, query, deadline_s)
+        page = await side.connector.search(side.shape, query, deadline_s, side.priority)
     except ErpRefusal as refusal:
         if refusal.kind == "not-found":
             raise _no_service(side, refusal) from refusal
@@ -161,7 +160,7 @@ def decoded(side: ErpSide, native: dict[str, object]) -> Document:
             f"{side.name} sent {field} in a way its dialect does not know: {err.reason}.", field=field
         ) from err
     # Where the ERP names the plant on the lines only, the header's is the cell's.
-    return document if side.plant == ENTERPRISE else {"plant": side.plant, **document}
+    return document if side.plant == ENTERPRISE or "plant" in document else {"plant": side.plant, **document}
 
 
 def shown_etag(side: ErpSide, document: Document, native: str | None) -> ETag:

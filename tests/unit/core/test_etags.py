@@ -23,8 +23,24 @@ def test_what_is_no_etag_of_ours_is_none(text: str) -> None:
     assert found is None or str(found) in text
 
 
-def test_equal_numbers_hash_alike_however_they_are_written() -> None:
-    assert content_hash({"quantity": Decimal("5")}) == content_hash({"quantity": Decimal("5.000")})
+_NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=6)
+
+
+@given(_NUMBERS, st.integers(0, 40))
+def test_equal_numbers_hash_alike_however_they_are_written(number: Decimal, zeros: int) -> None:
+    longer = Decimal(f"{number:f}{'0' * zeros}")
+    assert content_hash({"quantity": number}) == content_hash({"quantity": longer})
+
+
+@given(_NUMBERS, _NUMBERS)
+def test_numbers_that_differ_hash_differently_in_whichever_digit(one: Decimal, other: Decimal) -> None:
+    assert (content_hash({"quantity": one}) == content_hash({"quantity": other})) == (one == other)
+
+
+def test_a_number_of_more_digits_than_a_pocket_calculator_has_is_not_rounded() -> None:
+    one, other = Decimal("1234567890123456789012345678901.5"), Decimal("1234567890123456789012345678901.4")
+    assert content_hash({"quantity": one}) != content_hash({"quantity": other})
+    assert content_hash({"quantity": Decimal("-0")}) == content_hash({"quantity": Decimal(0)})
 
 
 def test_another_value_another_line_and_another_order_of_lines_hash_differently() -> None:
