@@ -36,7 +36,7 @@ class Crosswalk:
             known = set(wanted)
             return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in known}
 
-        return await self._database.transaction(work)
+        return await self._database.read(work)
 
     async def canonical(self, shown: Iterable[Number]) -> Mapping[Number, str]:
         """The canonical ids behind shown numbers."""
@@ -51,7 +51,7 @@ class Crosswalk:
             )  # fmt: skip
             return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in wanted}
 
-        return await self._database.transaction(work)
+        return await self._database.read(work)
 
     async def of(self, object_: str, canonical: str) -> Mapping[str, str]:
         """All names of one canonical id: space -> number."""
@@ -62,7 +62,7 @@ class Crosswalk:
             )
             return {row[0]: row[1] for row in found}
 
-        return await self._database.transaction(work)
+        return await self._database.read(work)
 
     async def holder(self, object_: str, space: str, key: str) -> str | None:
         """The canonical id that a number stands for."""
@@ -73,4 +73,4 @@ class Crosswalk:
             )
             return found[0][0] if found else None
 
-        return await self._database.transaction(work)
+        return await self._database.read(work)

@@ -12,7 +12,8 @@ from gateway.store.sql import StoreDown
 C = TypeVar("C")
 V = TypeVar("V")
 Carry = Callable[[Sequence[C]], Awaitable[Sequence[V]]]
-MOST = 256
+MOST = 64
+"""In one transaction. On SQLite its statements run on the event loop: everybody else waits for so many."""
 WAITING = 20_000
 
 

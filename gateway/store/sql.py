@@ -23,6 +23,8 @@ import asyncpg  # type: ignore[import-untyped]  # ships no types
 T = TypeVar("T")
 Row = tuple[Any, ...]
 Clock = Callable[[], int]
+PATIENCE_MS = 5000
+"""How long SQLite waits for another connection that writes."""
 _LOCKS = re.compile(r" FOR (?:UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
 
 
@@ -50,7 +52,15 @@ Work = Callable[[Db], Coroutine[Any, Any, T]]
 class Database(Protocol):
     """Where transactions run. Raises: StoreDown."""
 
-    async def transaction(self, work: Work[T]) -> T: ...
+    async def transaction(self, work: Work[T]) -> T:
+        """Of any length."""
+
+    async def short(self, work: Work[T]) -> T:
+        """Of a few rows that are found by their keys."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Reads a few rows by their keys; sees what was committed, and waits for no writer."""
+
     async def close(self) -> None: ...
 
 
@@ -81,7 +91,7 @@ def _for_sqlite(sql: str) -> str:
 def open_sqlite(path: str) -> sqlite3.Connection:
     """A connection that journals every commit to the disk before it says so."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE_MS}"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 
@@ -93,12 +103,32 @@ def machine_us() -> int:
 
 def in_transaction(connection: sqlite3.Connection, work: Work[T], clock_us: Clock = machine_us) -> T:
     """Run a transaction to its end. Raises: StoreDown, or what `work` raises; then nothing was changed."""
+    _begun(connection)
+    result = _worked(connection, work, clock_us)
+    _committed(connection)
+    return result
+
+
+def _begun(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as err:
         raise StoreDown(str(err), unsure=False) from err
+
+
+def _worked(connection: sqlite3.Connection, work: Work[T], clock_us: Clock) -> T:
     try:
-        result = _driven(work(SqliteDb(connection, clock_us)))
+        return _driven(work(SqliteDb(connection, clock_us)))
+    except sqlite3.OperationalError as err:
+        _rolled_back(connection)
+        raise StoreDown(str(err), unsure=False) from err
+    except BaseException:
+        _rolled_back(connection)
+        raise
+
+
+def _committed(connection: sqlite3.Connection) -> None:
+    try:
         connection.execute("COMMIT")
     except sqlite3.OperationalError as err:
         _rolled_back(connection)
@@ -106,7 +136,6 @@ def in_transaction(connection: sqlite3.Connection, work: Work[T], clock_us: Cloc
     except BaseException:
         _rolled_back(connection)
         raise
-    return result
 
 
 def _rolled_back(connection: sqlite3.Connection) -> None:
@@ -125,18 +154,78 @@ def _driven(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class ThreadedSqlite:
-    """SQLite in a thread of its own, which alone writes."""
+    """SQLite with one connection that writes, one transaction at a time, and one that reads beside it.
+
+    What may be long, and every commit, runs in a thread. The statements of a short transaction run on the event loop: they take
+    microseconds, and each that went to a thread would have to win the interpreter back from a busy loop, which takes milliseconds.
+    """
 
     def __init__(self, path: str) -> None:
         self._thread = ThreadPoolExecutor(1, "journal")
-        self._connection = open_sqlite(path)
+        self._connection, self._reader = open_sqlite(path), open_sqlite(path)
+        self._reader.execute("PRAGMA query_only=ON")
+        for connection in (self._connection, self._reader):
+            connection.execute("PRAGMA busy_timeout=0")
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def transaction(self, work: Work[T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._connection, work)
+        return await self._alone(self._in_thread(work))
+
+    async def short(self, work: Work[T]) -> T:
+        return await self._alone(self._on_loop(work))
+
+    async def read(self, work: Work[T]) -> T:
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                return _driven(work(SqliteDb(self._reader, machine_us)))
+            finally:
+                self._reader.execute("COMMIT")
+        except sqlite3.OperationalError:
+            # Whatever is in its way now, the other connection can wait for.
+            return await self.transaction(work)
+
+    async def _alone(self, running: Coroutine[Any, Any, T]) -> T:
+        """In a task of its own: whoever stops waiting for a transaction leaves no half of one to the next."""
+        task = asyncio.create_task(self._in_turn(running))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _in_turn(self, running: Coroutine[Any, Any, T]) -> T:
+        async with self._turn:
+            return await running
+
+    async def _in_thread(self, work: Work[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _patiently, self._connection, work)
+
+    async def _on_loop(self, work: Work[T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            _begun(self._connection)
+        except StoreDown:
+            # Another connection is writing. The thread has the time to wait for it.
+            return await self._in_thread(work)
+        result = _worked(self._connection, work, machine_us)
+        await loop.run_in_executor(self._thread, _committed, self._connection)
+        return result
 
     async def close(self) -> None:
+        if self._running:
+            await asyncio.wait(set(self._running))
         self._thread.shutdown(wait=True)
         self._connection.close()
+        self._reader.close()
+
+
+def _patiently(connection: sqlite3.Connection, work: Work[T]) -> T:
+    """A transaction that waits for others that write."""
+    connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+    try:
+        return in_transaction(connection, work)
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
 
 
 class PostgresDb:
@@ -197,6 +286,17 @@ class Postgres:
             raise
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as err:
             raise StoreDown(f"{type(err).__name__}: {err}", unsure=committing) from err
+
+    async def short(self, work: Work[T]) -> T:
+        return await self.transaction(work)
+
+    async def read(self, work: Work[T]) -> T:
+        try:
+            pool = self._pool or await self._open()
+            async with pool.acquire(timeout=10) as connection:
+                return await work(PostgresDb(connection))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as err:
+            raise StoreDown(f"{type(err).__name__}: {err}", unsure=False) from err
 
     async def close(self) -> None:
         if self._pool is not None:

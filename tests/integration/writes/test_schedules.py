@@ -41,6 +41,11 @@ class Held:
 
         return await self._database.transaction(held)
 
+    short = transaction
+
+    async def read(self, work: Callable[[Db], Coroutine[Any, Any, T]]) -> T:
+        return await self._database.read(work)
+
     async def close(self) -> None:
         await self._database.close()
 

@@ -113,15 +113,27 @@ def test_a_conditional_change_that_leaves_after_the_takeover_changes_nothing(
 def test_under_a_reference_a_call_that_leaves_after_the_takeover_makes_a_second_document_that_can_be_found(
     two: Two, pool: ThreadPoolExecutor, numbers: Iterator[int]
 ) -> None:
-    """What no gateway can prevent without the ERP's help: both documents carry the step's id, and by it they are found."""
+    """What no gateway can prevent without the ERP's help: both documents carry the step's id, and a case names them."""
     request = wanted(two, "1000", "create", numbers)
     erp, mark = leader(two, "1000")
     slept(two, pool, request, AFTER_IT)
     woke_too_late(two)
     assert effects(erp, mark, "create")[request.quantity] == 2
-    made = [e["after"]["ZZGatewayId"] for e in erp.since(mark, entity="A_ProductionOrder_2") if e["verb"] == "create"]
-    ((token,),) = two.site.rows(f"SELECT token FROM step WHERE token IN ('{made[0]}', '{made[1]}') AND side = 'legacy'")
-    assert made == [token, token]
+    made = [e["after"] for e in erp.since(mark, entity="A_ProductionOrder_2") if e["verb"] == "create"]
+    ids = [document["ZZGatewayId"] for document in made]
+    ((token,),) = two.site.rows(f"SELECT token FROM step WHERE token IN ('{ids[0]}', '{ids[1]}') AND side = 'legacy'")
+    assert ids == [token, token]
+    case = awaited(lambda: duplicate(two, token))
+    assert all(document["ManufacturingOrder"] in case for document in made)
+
+
+def duplicate(two: Two, token: str) -> str | None:
+    """The reason of the case about a step that took effect twice."""
+    rows = two.site.rows(
+        "SELECT c.reason FROM case_ c JOIN step s ON s.intent = c.intent AND s.side = c.side "
+        f"WHERE c.kind = 'duplicate' AND s.token = '{token}'"
+    )
+    return str(rows[0][0]) if rows else None
 
 
 def wanted(two: Two, code: str, verb: str, numbers: Iterator[int]) -> Order:
