@@ -3,13 +3,14 @@
 GatewayError
 ├── Refused            the caller can change something and try again
 │   ├── Malformed  TooLarge  UriTooLong  HeadersTooLarge  UnsupportedMedia  MethodNotAllowed  ExpectationFailed
+│   ├── RequestTimeout
 │   ├── NotAuthenticated  Denied
 │   ├── UnroutedPlant  UnknownVersion  UnknownResource  NoSuchDocument  VersionGone
 │   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  LaneParked  NoSuchCase  CaseMoved
 │   ├── IdempotencyMissing  IdempotencyMismatch  IdempotencyInFlight
 │   └── Conflict  StaleEtag  EtagRequired
 ├── Unavailable        waiting helps: PolicyUnavailable  KeysUnavailable  ErpDown  ErpTimeout  ErpBusy  Overloaded  NotYet  Draining
-│                   JournalUnavailable  RouteMoved
+│                   JournalUnavailable  RouteMoved  RouteUnknown
 ├── Doubtful           a write whose outcome nobody knows: OutcomeUnknown
 └── Broken             our fault, or a peer that breaks its own protocol: DialectBroken  ErpAnswerBroken
 
@@ -46,6 +47,12 @@ class Malformed(Refused):
     """The request breaks HTTP, JSON or the URL grammar. `field` names the place where there is one."""
 
     code = "malformed"
+
+
+class RequestTimeout(Refused):
+    """The request did not arrive in time. A head has one limit of time, a body a pace it may not fall below."""
+
+    code = "request-timeout"
 
 
 class TooLarge(Refused):
@@ -253,7 +260,7 @@ class NotYet(Unavailable):
 
 
 class JournalUnavailable(Unavailable):
-    """The journal cannot commit, so nothing is sent. Reads go on."""
+    """The journal cannot commit, so nothing is sent. Reads go on for a while."""
 
     code = "journal-unavailable"
 
@@ -262,6 +269,12 @@ class RouteMoved(Unavailable):
     """The cell changed its phase while the write came in; nothing was sent."""
 
     code = "route-moved"
+
+
+class RouteUnknown(Unavailable):
+    """The gateway cannot tell which ERP is in charge: it has not heard from its store for too long."""
+
+    code = "route-unknown"
 
 
 class Draining(Unavailable):

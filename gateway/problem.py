@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +24,7 @@ class Problem:
 PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
     {
         errors.Malformed: Problem(400, "Mend the request at `field`.", "Nothing."),
+        errors.RequestTimeout: Problem(408, "Send the request without long pauses.", "Look at the network; or raise header_timeout_s."),
         errors.TooLarge: Problem(413, "Send less than `limit_bytes`.", "Raise limits.body_bytes of the contract."),
         errors.UriTooLong: Problem(414, "Shorten the URL.", "Nothing."),
         errors.HeadersTooLarge: Problem(431, "Send fewer or shorter headers.", "Nothing."),
@@ -53,6 +53,7 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
         errors.IdempotencyInFlight: Problem(409, "Wait for the first request's answer, or ask again.", "Nothing."),
         errors.JournalUnavailable: Problem(503, "Try again; nothing was sent.", "Look at the database: it takes no commit."),
         errors.RouteMoved: Problem(503, "Try again; nothing was sent.", "Nothing; a flip was under way."),
+        errors.RouteUnknown: Problem(503, "Try again.", "Look at the database and the network to it; or allow `stale_reads_s`."),
         errors.PolicyUnavailable: Problem(503, "Try again later.", "See /readyz: the policy engine does not run."),
         errors.KeysUnavailable: Problem(503, "Try again later.", "The issuer's keys cannot be fetched for too long."),
         errors.ErpDown: Problem(503, "Try again after `Retry-After`; nothing happened.", "Look at the ERP and the network to it."),
@@ -74,10 +75,12 @@ _HEADERS_ONLY = ("allow", "retry_after_s")
 
 def problem_of(error: BaseException) -> Problem:
     """The row of an error, or of the nearest class above it that has one."""
-    for cls in type(error).__mro__:
-        if cls in PROBLEMS:
-            return PROBLEMS[cls]
-    return INTERNAL
+    return PROBLEMS.get(kind_of(error), INTERNAL)
+
+
+def kind_of(error: BaseException) -> type[errors.GatewayError]:
+    """The class that an error is told as: only those have a page."""
+    return next((cls for cls in type(error).__mro__ if cls in PROBLEMS), _Internal)
 
 
 def title_of(error: type[BaseException]) -> str:
@@ -93,14 +96,14 @@ def rendered(error: Exception, request_id: str, base_url: str) -> tuple[int, lis
     status = row.status
     if isinstance(error, errors.Overloaded) and _BUSY_BY_CALLER not in error.extra:
         status = 503
-    code = str(error.extra.get("code", error.code))
+    kind = kind_of(error)
     body: dict[str, Any] = {
-        "type": f"{base_url}/problems/{error.code}",
-        "title": title_of(type(error)),
+        "type": f"{base_url}/problems/{kind.code}",
+        "title": title_of(kind),
         "status": status,
         "detail": error.detail,
         "instance": f"urn:request:{request_id}",
-        "code": code,
+        "code": str(error.extra.get("code", kind.code)),
     }
     body |= {k: v for k, v in error.extra.items() if k not in (*_HEADERS_ONLY, "code", *body)}
     if isinstance(error, errors.Unavailable):
@@ -108,18 +111,6 @@ def rendered(error: Exception, request_id: str, base_url: str) -> tuple[int, lis
     if isinstance(error, errors.Doubtful):
         body["in_doubt"] = True
     return status, [("content-type", "application/problem+json"), *_headers(error)], orjson.dumps(body, default=str)
-
-
-def edge_renderer(base_url: str) -> Callable[[int, str, str], bytes]:
-    """How a request that never became one is refused: the same document, without the id it never got."""
-
-    def render(status: int, code: str, detail: str) -> bytes:
-        known = codes().get(code)
-        title = title_of(known) if known else HTTPStatus(status).phrase
-        type_ = f"{base_url}/problems/{code}" if known else "about:blank"
-        return orjson.dumps({"type": type_, "title": title, "status": status, "detail": detail, "code": code})
-
-    return render
 
 
 class _Internal(errors.Broken):

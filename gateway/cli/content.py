@@ -49,7 +49,7 @@ def declared(made: Settings) -> tuple[dict[str, str], Content]:
     """The content folder's files, checked and compiled."""
     files = read_folder(made.content or shipped())
     with progress.status("checking content"):
-        return files, load(files)
+        return files, load(files, try_policies=made.embedded_policies)
 
 
 def init(folder: Annotated[Path, typer.Argument(help="a new or empty folder")]) -> None:

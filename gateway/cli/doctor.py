@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from gateway.app import shipped
+from gateway.app import policy_of, shipped
 from gateway.cli.content import Database, Folder
 from gateway.cli.output import Exit, Format, Output, show
 from gateway.cli.serve import settings
@@ -22,6 +22,7 @@ from gateway.connectors.port import Connector
 from gateway.control.content import Content, load, read_folder
 from gateway.core.deployment import Erp
 from gateway.errors import ContentError, GatewayError
+from gateway.policy.cache import DecisionCache
 from gateway.protocols.port import ErpRefusal
 from gateway.protocols.shape import shape_of
 from gateway.settings import Settings
@@ -46,20 +47,21 @@ class Finding:
 def doctor(content: Folder = None, database: Database = None, output: Output = Format.TABLE) -> None:
     """Check machine, content, secrets, store, policy and ERPs."""
     made = settings(content=content, database_url=database)
-    findings = [*_machine(), *_content(made)]
+    findings = [*_machine(made), *_content(made)]
     show([asdict(f) for f in findings], output)
     if any(f.state == "bad" for f in findings):
         raise typer.Exit(Exit.ERROR)
 
 
-def _machine() -> Iterator[Finding]:
+def _machine(made: Settings) -> Iterator[Finding]:
     version = platform.python_version()
     good = (3, 11) <= sys.version_info[:2] < (3, 14)
     yield Finding("python", "ok" if good else "bad", version, "" if good else "use Python 3.11 to 3.13")
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     few = files < _FEW_FILES
     yield Finding("open files", "warning" if few else "ok", str(files), "raise LimitNOFILE to 65536" if few else "")
-    yield _embedded_engine()
+    if made.embedded_policies:
+        yield _embedded_engine()
     year = time.gmtime().tm_year
     yield Finding(
         "clock",
@@ -73,14 +75,14 @@ def _embedded_engine() -> Finding:
     try:
         import regorus  # noqa: F401, PLC0415  # whether it can be imported is the check
     except ImportError:
-        return Finding("policy engine", "warning", "no regorus on this platform", "set CHANGEOVER_POLICY_ENGINE=opa")
+        return Finding("policy engine", "bad", "no regorus on this platform", "set CHANGEOVER_POLICY_ENGINE=opa")
     return Finding("policy engine", "ok", "regorus")
 
 
 def _content(made: Settings) -> Iterator[Finding]:
     folder = made.content or shipped()
     try:
-        content = load(read_folder(folder))
+        content = load(read_folder(folder), try_policies=made.embedded_policies)
     except ContentError as err:
         yield from (Finding("content", "bad", str(m), "mend the file") for m in err.mistakes)
         return
@@ -90,9 +92,22 @@ def _content(made: Settings) -> Iterator[Finding]:
         f"{content.revision}: {len(content.contracts)} versions, {len(content.erps)} ERPs, {len(content.cells)} cells",
     )
     yield Finding("policies", "ok", content.bundle.revision[:16])
+    if not made.embedded_policies:
+        yield asyncio.run(_opa_server(made, content))
     yield from _secrets(content)
     yield from asyncio.run(_store(made, content))
     yield from asyncio.run(_erps(content))
+
+
+async def _opa_server(made: Settings, content: Content) -> Finding:
+    policy = policy_of(made, content.bundle, DecisionCache(1))
+    try:
+        await policy.probe()
+    finally:
+        await policy.close()
+    if policy.trouble is not None:
+        return Finding("policy engine", "bad", policy.trouble, f"look at the OPA server {made.opa_url} and its bundle")
+    return Finding("policy engine", "ok", f"OPA server {made.opa_url}, bundle {policy.revision}")
 
 
 def _secrets(content: Content) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.app import shipped
+from gateway.app import policy_of, shipped
 from gateway.cli.content import Database, Folder
 from gateway.cli.output import Exit, Format, Output, print_json, show, told
 from gateway.cli.serve import settings
@@ -29,7 +30,6 @@ from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_pat
 from gateway.pipeline.execute import erp_side, execute
 from gateway.pipeline.stages import STAGES
 from gateway.policy.cache import DecisionCache
-from gateway.policy.embedded import EmbeddedEngine
 from gateway.policy.service import Policy
 from gateway.problem import PROBLEMS, problem_of
 from gateway.protocols.port import HttpCall
@@ -54,9 +54,14 @@ class _Somebody:
         return self.who
 
 
-class _NoRates:
-    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float:  # nothing is counted
-        return 0.0
+@dataclass(frozen=True, slots=True)
+class _Uncounted:
+    """The declared rate classes; nothing is counted."""
+
+    declared: Collection[str]
+
+    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float | None:
+        return 0.0 if rate_class in self.declared else None
 
 
 def explain(
@@ -94,7 +99,16 @@ async def _explained(
     made: Settings, method: str, url: str, body: bytes, who: tuple[str | None, str, str], if_match: str | None
 ) -> list[dict[str, str]]:
     content, table = await _in_force(made)
-    x = _exchange(_pinned(content, table, _caller(content, *who)), method, url, body, if_match)
+    policy = policy_of(made, content.bundle, DecisionCache(1))
+    try:
+        await policy.probe()
+        x = _exchange(_pinned(content, table, policy, _caller(content, *who)), method, url, body, if_match)
+        return await _walked(x)
+    finally:
+        await policy.close()
+
+
+async def _walked(x: Exchange) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for stage in _UNTIL_ERP:
         try:
@@ -123,8 +137,8 @@ async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
     finally:
         await store.close()
     if now is not None and blob is not None and made.content is None:
-        return load(unpack(blob)), now.table
-    content = load(read_folder(made.content or shipped()))
+        return load(unpack(blob), try_policies=made.embedded_policies), now.table
+    content = load(read_folder(made.content or shipped()), try_policies=made.embedded_policies)
     return content, now.table if now else WaveTable(0, {cell.id: cell for cell in content.cells})
 
 
@@ -143,13 +157,12 @@ def _caller(content: Content, client: str | None, roles: str, plants: str) -> Ca
     return Caller("somebody", "somebody", "explain", tuple(roles.split(",")), tuple(plants.split(",")), "jwt", None)
 
 
-def _pinned(content: Content, table: WaveTable, who: Caller | None) -> InForce:
+def _pinned(content: Content, table: WaveTable, policy: Policy, who: Caller | None) -> InForce:
     erps: dict[str, ErpPath] = {
         name: erp_path(name, None, content.dialects[erp.dialect])  # type: ignore[arg-type]  # nothing is sent
         for name, erp in content.erps.items()
     }
-    policy = Policy(EmbeddedEngine(content.bundle), content.bundle.manifest, cache=DecisionCache(1))
-    return InForce(content, table, policy, _Somebody(who), erps, _NoRates())
+    return InForce(content, table, policy, _Somebody(who), erps, _Uncounted(content.clients.rate_classes))
 
 
 def _exchange(in_force: InForce, method: str, url: str, body: bytes, if_match: str | None) -> Exchange:

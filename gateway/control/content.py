@@ -103,8 +103,11 @@ def unpack(blob: bytes) -> dict[str, str]:
     return files
 
 
-def load(files: Mapping[str, str]) -> Content:
-    """Check and compile everything. Raises: ContentError: every mistake of every file."""
+def load(files: Mapping[str, str], *, try_policies: bool = True) -> Content:
+    """Check and compile everything.
+
+    Takes: `try_policies`, False where the embedded engine will not answer from them. Raises: ContentError: every mistake of every file.
+    """
     mistakes: list[Mistake] = []
     routes = _Routes(files, mistakes)
     plants = routes.one("routes/plants.yaml", PlantsFile)
@@ -115,7 +118,7 @@ def load(files: Mapping[str, str]) -> Content:
     manifests = routes.many("routes/manifests/", Manifest, lambda m: m.manifest)
     regions = {code: plant.region for code, plant in plants.plants.items()} if plants else {}
     dialects = _dialects(files, regions, mistakes)
-    report = check_files(_below(files, "policies/"))
+    report = check_files(_below(files, "policies/"), try_out_rules=try_policies)
     mistakes += [_under("policies/", m) for m in report.mistakes]
     mistakes += [
         Mistake(f"policies/{t.file}", t.line, 1, f"the test {t.name} failed") for t in report.tests if not t.passed

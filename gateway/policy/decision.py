@@ -21,6 +21,7 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Path = Annotated[str, StringConstraints(pattern=PATH, max_length=200)]
 Scalar = str | int | bool | None
 
+MALFORMED = "policy-answer-malformed"
 OBLIGATIONS = ("mask", "row_filter", "rate_class", "log", "step_up", "region")
 
 
@@ -96,11 +97,22 @@ def judge(outcome: Outcome, *, enforceable: Collection[str], revision: str) -> D
             raise PolicyUnavailable("The policy engine cannot answer.", reason=outcome.kind)
 
 
+def unfit(outcome: Outcome) -> str | None:
+    """What is wrong with the answer to a caller who has nothing, where it is not a plain no. Raises: PolicyUnavailable."""
+    decision = judge(outcome, enforceable=OBLIGATIONS, revision="")
+    if decision.allow:
+        return "allows a caller who has no role and no plant"
+    if not isinstance(outcome, Answered):
+        return f"cannot be evaluated: {decision.reasons[0]}"
+    malformed = decision.reasons == (MALFORMED,)
+    return "does not answer {allow, reasons, obligations}" if malformed else None
+
+
 def _judge_answer(answer_json: bytes, enforceable: Collection[str], revision: str) -> Decision:
     try:
         answer = Answer.model_validate(json.loads(answer_json))
     except (ValidationError, ValueError, RecursionError):
-        return deny("policy-answer-malformed", revision)
+        return deny(MALFORMED, revision)
     reasons = tuple(sorted(set(answer.reasons)))
     if answer.allow is not True:
         return Decision(allow=False, reasons=reasons or ("denied",), obligations=NOTHING, revision=revision)

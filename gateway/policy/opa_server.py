@@ -12,10 +12,8 @@ from urllib.parse import urlsplit
 
 from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped]
 
-from gateway.errors import PolicyUnavailable
 from gateway.policy.manifest import Manifest
 from gateway.policy.port import Answered, EngineFault, Outcome, QuestionFault, Undefined
-from gateway.policy.question import Projector, nobody
 
 MAX_ANSWER_BYTES = 1024 * 1024
 OK, SERVER_ERROR = 200, 500
@@ -77,7 +75,6 @@ class OpaServerEngine:
             retries=0,
             timeout=server.timeout_s,
         )
-        self._manifest = manifest
         self._path = f"{manifest.package.replace('.', '/')}/{manifest.rule}"
         self._open = False
         self._revision = "opa-server"
@@ -86,15 +83,6 @@ class OpaServerEngine:
     def revision(self) -> str:
         """The bundle revision the server named last."""
         return self._revision
-
-    async def connect(self) -> None:
-        """Open the connection pool and see that the server answers. Raises: PolicyUnavailable."""
-        await self._enter()
-        outcome = await self.decide(Projector(self._manifest).project(nobody(), 0))
-        if isinstance(outcome, EngineFault):
-            raise PolicyUnavailable("The OPA server cannot be asked.", reason=outcome.kind)
-        if isinstance(outcome, Undefined):
-            raise PolicyUnavailable("The OPA server has no such rule.", reason="no-decision-rule")
 
     async def decide(self, question_json: bytes) -> Outcome:
         try:

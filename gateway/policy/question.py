@@ -7,10 +7,10 @@ absent from null. Numbers keep to 15 significant digits, which every engine comp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -25,8 +25,7 @@ TOTAL_STEP = Decimal("0.0001")
 WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Who asks. `auth` is how they proved it."""
 
     id: str
@@ -36,8 +35,7 @@ class Subject:
     auth: str
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """May `subject` do `verb` to `object` in this cell? `document` is the canonical document; little of it is asked.
 
     `surface` and `network` say where the client came in. `side` is null where the phase alone decides it.
@@ -51,7 +49,7 @@ class Question:
     phase: str
     side: str | None = None
     version: str | None = None
-    document: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = MappingProxyType({})
     surface: str | None = None
     network: str | None = None
 

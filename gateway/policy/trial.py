@@ -8,10 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from gateway.errors import Mistake
-from gateway.policy.decision import judge
+from gateway.policy.decision import unfit
 from gateway.policy.manifest import MANIFEST, Manifest
 from gateway.policy.port import Answered
 from gateway.policy.question import Projector, nobody
@@ -19,7 +20,7 @@ from gateway.policy.question import Projector, nobody
 CPU_LIMIT_S = 20
 WALL_LIMIT_S = 120
 MAX_COST_US = 5_000.0
-SERVER_HINT = "use an OPA server for it"
+SERVER_HINT = "use an OPA server for it (CHANGEOVER_POLICY_ENGINE=opa)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class Trial:
 
 def try_out(manifest: Manifest, modules: tuple[tuple[str, str], ...], data_json: str) -> Trial:
     """Parse, check and test the modules in another process."""
+    if find_spec("regorus") is None:
+        return Trial([Mistake(MANIFEST, 0, 0, f"no embedded engine on this platform; {SERVER_HINT}")])
     job = {
         "modules": modules,
         "data": data_json,
@@ -113,11 +116,8 @@ def _probe_problems(trial: Trial, manifest: Manifest) -> Iterator[str]:
     if probed.get("answer") is None:
         yield f"{entry} cannot be evaluated: {probed.get('message', '')}"
         return
-    decision = judge(Answered(probed["answer"].encode()), enforceable=manifest.obligations, revision="")
     trial.cost_us = float(probed["cost_us"])
-    if decision.allow:
-        yield f"{entry} allows a caller who has no role and no plant"
-    if decision.reasons == ("policy-answer-malformed",):
-        yield f"{entry} does not answer {{allow, reasons, obligations}}"
+    if wrong := unfit(Answered(probed["answer"].encode())):
+        yield f"{entry} {wrong}"
     if trial.cost_us > MAX_COST_US:
         yield f"an answer takes {trial.cost_us:.0f} us, more than {MAX_COST_US:.0f}; {SERVER_HINT}"

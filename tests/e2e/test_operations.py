@@ -11,6 +11,7 @@ from collections.abc import Callable
 import httpx
 
 from tests.e2e.calls import Plant, good, refused
+from tests.e2e.changes import await_applied
 from tests.support.gateway import Deployment, RunningGateway
 
 
@@ -191,3 +192,19 @@ def test_a_caller_over_its_rate_is_told_when_to_come_back_and_others_are_not_hel
     refused(answers[-1], 429, "overloaded")
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 4
     good(quiet.listed("purchase-orders"))
+
+
+def test_a_rate_class_that_nobody_declared_is_a_no_and_not_a_caller_without_a_limit(changing: RunningGateway) -> None:
+    own = changing.deployment
+    own.edit("policies/authz.rego", 'rate_class := "partner" if {', 'rate_class := "partners" if {')
+    own.edit("policies/authz_test.rego", '.rate_class == "partner"', '.rate_class == "partners"')
+    assert (done := own.cli("apply")).exit_code == 0, done.stderr
+    await_applied(changing)
+    portal = Plant(changing.client("portal"), "1000")
+    with own.erps.untouched():
+        problem = refused(portal.listed("purchase-orders"), 403, "denied")
+    assert (problem["reasons"], problem["rate_class"]) == (["obligation-not-enforceable:rate_class"], "partners")
+    good(Plant(changing.client("admin"), "1000").listed("purchase-orders"))
+    who = ("--roles", "supplier_portal", "--plants", "1000")
+    said = own.cli("explain", "GET", "/api/v2/plants/1000/purchase-orders", *who, "-o", "json")
+    assert "obligation-not-enforceable:rate_class" in said.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -56,6 +57,7 @@ def test_an_attack_is_refused_at_the_door_and_no_erp_hears_of_it(
     assert statuses[0] in attack.statuses, raw[:600]
     assert len(statuses) == attack.answers
     assert b"application/problem+json" in raw
+    assert b"\r\nx-request-id: " in raw.lower()
     assert b"x-route" not in raw.lower()
 
 
@@ -69,6 +71,19 @@ def test_an_odd_but_honest_request_is_answered_and_carries_nothing_in(
     assert statuses[0] < 500, raw[:600]
     if attack.raw.lstrip().startswith(b"GET /x ") and attack.name != FULL:
         assert statuses[0] == (200 if HOST in attack.raw else 401), raw[:600]
+
+
+def test_a_refusal_at_the_door_can_be_looked_up_in_the_log_and_its_type_is_a_page(guarded: RunningGateway) -> None:
+    place = urlsplit(guarded.base_url)
+    asked = b"POST " + ORDERS + b" HTTP/1.1\r\n" + HOST + b"X-Request-Id: at-the-door-0001\r\n"
+    raw = ask(Address(place.hostname or "", place.port or 0), asked + b"Content-Length: 999999999\r\n\r\n").raw
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"\r\nx-request-id: at-the-door-0001\r\n" in head
+    problem = json.loads(body)
+    assert (problem["code"], problem["instance"]) == ("body-too-large", "urn:request:at-the-door-0001")
+    assert problem["limit_bytes"] > 0
+    assert guarded.client(None).get(problem["type"]).status_code == 200
+    guarded.awaited("request.refused", request_id="at-the-door-0001", status=413, code="body-too-large")
 
 
 def test_the_gateway_serves_as_before_after_all_of_it(guarded: RunningGateway) -> None:

@@ -41,10 +41,8 @@ def start_opa(opa_binary: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Start an OPA server with these arguments; gives its URL."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def start(*arguments: str, port: int | None = None) -> str:
+        port = port or free_port()
         log = (tmp_path / f"opa-{port}.log").open("wb")
         command = [opa_binary, "run", "--server", "--addr", f"127.0.0.1:{port}", "--disable-telemetry", *arguments]
         running.append(subprocess.Popen(command, stdout=log, stderr=log))
@@ -57,6 +55,12 @@ def start_opa(opa_binary: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
     for process in running:
         process.kill()
         process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -107,7 +107,6 @@ async def test_both_engines_decide_alike_on_the_reference_bundle(
 ) -> None:
     server = OpaServer(start_opa("--bundle", str(POLICIES)), timeout_s=10)
     embedded, opa = EmbeddedEngine(bundle), OpaServerEngine(server, bundle.manifest)
-    await opa.connect()
     projector, rng = Projector(bundle.manifest), random.Random(20)
     allowed = 0
     try:

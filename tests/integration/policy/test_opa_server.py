@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from gateway.errors import PolicyUnavailable
+from gateway.policy.cache import DecisionCache
 from gateway.policy.manifest import Manifest
 from gateway.policy.opa_server import OpaServer, OpaServerEngine
 from gateway.policy.port import Answered, EngineFault, QuestionFault, Undefined
+from gateway.policy.service import Policy
 
 MANIFEST = Manifest.model_validate({"schema": 1, "package": "shop"})
 POLICY = """package shop
@@ -22,6 +24,10 @@ decision := {"allow": true, "reasons": [], "obligations": {}} if startswith(inpu
 decision := {"allow": true, "reasons": ["2"], "obligations": {}} if input.object == "item"
 """
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def untried(server: OpaServer) -> Policy:
+    return Policy(OpaServerEngine(server, MANIFEST), MANIFEST, cache=DecisionCache(), tried=False)
 
 
 @pytest.fixture
@@ -61,11 +67,12 @@ async def test_numbers_reach_the_server_digit_by_digit(start_opa: Callable[..., 
 
 
 async def test_a_server_without_the_rule_is_not_accepted(start_opa: Callable[..., str]) -> None:
-    engine = OpaServerEngine(OpaServer(start_opa(), timeout_s=10), MANIFEST)
-    with pytest.raises(PolicyUnavailable) as caught:
-        await engine.connect()
-    assert caught.value.extra == {"reason": "no-decision-rule"}
-    await engine.close()
+    policy = untried(OpaServer(start_opa(), timeout_s=10))
+    await policy.probe()
+    assert (policy.fit, policy.trouble) == (False, "data.shop.decision cannot be evaluated: policy-undefined")
+    with pytest.raises(PolicyUnavailable):
+        await policy.decide(b"{}")
+    await policy.close()
 
 
 async def test_a_server_that_is_not_there_is_an_outage() -> None:
@@ -73,9 +80,13 @@ async def test_a_server_that_is_not_there_is_an_outage() -> None:
         pass
     engine = OpaServerEngine(OpaServer(url), MANIFEST)
     assert await engine.decide(b"{}") == EngineFault("unreachable")
-    with pytest.raises(PolicyUnavailable):
-        await engine.connect()
     await engine.close()
+    policy = untried(OpaServer(url))
+    await policy.probe()
+    assert (policy.fit, policy.trouble) == (None, "the policy engine cannot be asked: unreachable")
+    with pytest.raises(PolicyUnavailable):
+        await policy.decide(b"{}")
+    await policy.close()
 
 
 @asynccontextmanager

@@ -48,6 +48,31 @@ def test_a_good_bundle_is_ready_and_leaves_its_tests_behind() -> None:
     assert report.bundle.cost_us > 0
 
 
+OUTSIDE = POLICY.replace('"clerk" in input.subject.roles', 'regex.match("^clerk", input.subject.id)')
+
+
+def test_where_a_server_answers_the_rules_may_be_outside_the_profile_and_their_tests_are_the_servers() -> None:
+    files = GOOD | {"shop.rego": OUTSIDE, "shop_test.rego": TEST.replace('"clerk"', '"guest"')}
+    assert check_files(files).bundle is None
+    report = check_files(files, try_out_rules=False)
+    assert (report.mistakes, report.tests) == ((), ())
+    assert report.bundle is not None
+    assert report.bundle.manifest.package == "shop"
+
+
+@pytest.mark.parametrize(("name", "text"), [("manifest.yaml", "schema: 3\n"), ("data.json", "{")])
+def test_where_a_server_answers_manifest_and_data_are_checked_as_ever(name: str, text: str) -> None:
+    report = check_files(GOOD | {name: text}, try_out_rules=False)
+    assert [mistake.file for mistake in report.mistakes] == [name]
+    assert report.bundle is None
+
+
+def test_where_the_embedded_engine_is_not_to_be_had_a_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.policy.trial.find_spec", lambda _: None)
+    (found,) = mistakes()
+    assert "CHANGEOVER_POLICY_ENGINE=opa" in found
+
+
 def test_the_reference_bundle_passes_all_its_tests() -> None:
     results = run_tests(POLICIES)
     assert len(results) >= 25

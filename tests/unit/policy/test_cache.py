@@ -8,7 +8,7 @@ from gateway.errors import PolicyUnavailable
 from gateway.policy.cache import DecisionCache
 from gateway.policy.decision import deny
 from gateway.policy.manifest import Manifest
-from gateway.policy.port import Answered, EngineFault, Outcome, QuestionFault
+from gateway.policy.port import Answered, EngineFault, Outcome, QuestionFault, Undefined
 from gateway.policy.service import Policy
 
 YES = Answered(b'{"allow": true, "reasons": [], "obligations": {}}')
@@ -87,3 +87,53 @@ async def test_an_obligation_that_is_not_enforceable_or_not_declared_is_a_no(obl
     decision = await Policy(Scripted(answer), MANIFEST, cache=DecisionCache()).decide(b"q")
     assert not decision.allow
     assert decision.reasons[0].startswith("obligation-not-enforceable:")
+
+
+NO = Answered(b'{"allow": false, "reasons": ["no"], "obligations": {}}')
+
+
+def untried(engine: Scripted) -> Policy:
+    return Policy(engine, MANIFEST, cache=DecisionCache(), tried=False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "wrong"),
+    [
+        (YES, "allows a caller who has no role and no plant"),
+        (Answered(b'{"allow": true, "reasons": [], "obligations": {"step_up": true}}'), "allows a caller"),
+        (Undefined(), "policy-undefined"),
+        (QuestionFault("policy-builtin-error"), "policy-builtin-error"),
+        (Answered(b"true"), "does not answer"),
+        (EngineFault("timeout"), "cannot be asked: timeout"),
+    ],
+)
+async def test_a_server_answers_nobody_before_it_has_said_no_to_a_caller_who_has_nothing(
+    outcome: Outcome, wrong: str
+) -> None:
+    engine = Scripted(outcome, cacheable=False)
+    policy = untried(engine)
+    await policy.probe()
+    assert policy.trouble is not None
+    assert wrong in policy.trouble
+    engine.outcome = YES
+    with pytest.raises(PolicyUnavailable):
+        await policy.decide(b"q")
+    engine.outcome = NO
+    await policy.probe()
+    assert policy.trouble is None
+    engine.outcome = YES
+    assert (await policy.decide(b"q")).allow
+
+
+async def test_a_server_that_begins_to_let_everyone_in_is_asked_no_more_and_one_that_is_away_is_asked_again() -> None:
+    engine = Scripted(NO, cacheable=False)
+    policy = untried(engine)
+    await policy.probe()
+    engine.outcome = EngineFault("unreachable")
+    await policy.probe()
+    assert policy.trouble == "the policy engine cannot be asked: unreachable"
+    engine.outcome = YES
+    assert (await policy.decide(b"q")).allow
+    await policy.probe()
+    with pytest.raises(PolicyUnavailable):
+        await policy.decide(b"q")
