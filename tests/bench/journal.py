@@ -18,6 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import uvloop
+
 from gateway.app import shipped
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.intents import Accept, Accepted, Intent, Move, Names, NewLeg, StepRecord, step_token
@@ -62,11 +64,11 @@ def measured(place: Path, effort: Effort, server_core: int) -> dict[str, Any]:
     """All figures of the journal. Takes: where a database server runs."""
     place.mkdir(parents=True, exist_ok=True)
     # First, while this process is small: what it grows by is seen.
-    owed = asyncio.run(backlog(place / "backlog.db", effort.backlog, effort.drain_s, effort.seconds))
-    found: dict[str, Any] = {"sqlite": asyncio.run(_sqlite(place / "journal.db", effort.seconds)), "postgres": None}
+    owed = uvloop.run(backlog(place / "backlog.db", effort.backlog, effort.drain_s, effort.seconds))
+    found: dict[str, Any] = {"sqlite": uvloop.run(_sqlite(place / "journal.db", effort.seconds)), "postgres": None}
     with _postgres(server_core) as url:
         if url:
-            found["postgres"] = asyncio.run(_with(Postgres(url), 3, effort.seconds))
+            found["postgres"] = uvloop.run(_with(Postgres(url), 3, effort.seconds))
     return found | {"backlog": owed}
 
 
