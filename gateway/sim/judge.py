@@ -26,6 +26,7 @@ def judged(world: World) -> list[str]:
     found += _crosswalk(world)
     found += _splits(world)
     found += _needless(world)
+    found += _followed(world)
     found += _epochs(world)
     return found
 
@@ -108,7 +109,7 @@ def _blocked(world: World) -> set[tuple[str, str]]:
     return set(rows.fetchall()) - {(row[0], row[1]) for row in world.still_open()}
 
 
-def sides_agree(world: World) -> list[str]:
+def sides_agree(world: World, but: frozenset[str] = frozenset()) -> list[str]:
     """I3 and I1 in the ERPs' own rows: an order that both have is the same in both, unless a case says why not."""
     found, rows = (
         [],
@@ -126,7 +127,7 @@ def sides_agree(world: World) -> list[str]:
     ended = _single_sided(world)
     values = {name: _orders(world, name, with_yield=not _confirmations_open(world)) for name in world.erps}
     for canonical, keys in named.items():
-        if canonical in troubled | closed | ended or len(keys) < len(world.erps):
+        if canonical in troubled | closed | ended | but or len(keys) < len(world.erps):
             continue
         states = {name: values[name].get(key) for name, key in keys.items()}
         if None in states.values():
@@ -187,8 +188,8 @@ def _splits(world: World) -> Iterator[str]:
 
 
 def _needless(world: World) -> Iterator[str]:
-    """I3: nobody edits in these ERPs, so a field that «moved» or a document «without a number» was overtaken in its lane."""
-    single = _single_sided(world)
+    """I3: where nobody edits in the ERPs, a field that «moved» or a document «without a number» was overtaken in its lane."""
+    single = _single_sided(world) | edited_lanes(world)
     rows = world.connection.execute(
         "SELECT c.kind, c.reason, i.lane FROM case_ c JOIN intent i ON i.id = c.intent WHERE c.kind IN ('moved-there', 'unmapped') "
         "AND i.object = 'production_order'"
@@ -196,13 +197,93 @@ def _needless(world: World) -> Iterator[str]:
     yield from (f"I3 {kind} in {lane}: {reason}" for kind, reason, lane in rows if lane not in single)
 
 
+def edited_lanes(world: World) -> frozenset[str]:
+    """Documents that somebody changed in an ERP itself."""
+    numbers = {(name, number) for name, entry in _on_screen(world) for number in _numbers(entry)}
+    rows = world.connection.execute("SELECT canonical, space, key FROM crosswalk WHERE object = 'production_order'")
+    return frozenset(row[0] for row in rows if (row[1].removeprefix("erp:"), row[2]) in numbers)
+
+
+def _on_screen(world: World) -> Iterator[tuple[str, Any]]:
+    for name, erp in world.erps.items():
+        for entry in erp.truth:
+            if entry.origin == "screen" and entry.type.role == _ORDER:
+                yield name, entry
+
+
+def _numbers(entry: Any) -> tuple[str, str]:
+    (number,) = entry.key.values()
+    return number, number.lstrip("0")
+
+
+def _followed(world: World) -> Iterator[str]:
+    """E1: what people do in an ERP reaches the other one, or a case; and it is carried over once, never back and forth."""
+    done = list(_on_screen(world))
+    (mirrored,) = world.connection.execute("SELECT COUNT(*) FROM intent WHERE origin = 'erp'").fetchone()
+    if mirrored > len(done):
+        yield f"E1 people did {len(done)} things in the ERPs, and {mirrored} were carried over"
+    known = {
+        (space, key)
+        for space, key in world.connection.execute(
+            "SELECT space, key FROM crosswalk WHERE object = 'production_order' AND space LIKE 'erp:%'"
+        )
+    }
+    known |= _doubted(world)
+    for name, entry in done:
+        if entry.verb == "create" and not {(f"erp:{name}", number) for number in _numbers(entry)} & known:
+            yield f"E1 {name} has the order {_numbers(entry)[1]} that somebody made, and nobody noticed"
+    for instance in world.instances:
+        if instance.feeds.gauge.failures:
+            yield f"E1 the reader of {instance.life.name} failed {instance.feeds.gauge.failures} times"
+        for id_, error in instance.feeds.gauge.errors.items():
+            if "Error: " in error:
+                yield f"E1 {id_} cannot be told: {error}"
+    yield from _undone(world)
+
+
+def _doubted(world: World) -> set[tuple[str, str]]:
+    """Orders that may be what a create in doubt made: its case says so, and until it is closed nobody copies them."""
+    cases = {
+        row[0] for row in world.connection.execute("SELECT intent FROM case_ WHERE state = 'open' AND kind = 'doubt'")
+    }
+    return {
+        (f"erp:{erp}", key)
+        for instance in world.instances
+        for (erp, _, _), records in instance.waiting().items()
+        for key, waiting in records.items()
+        if (waiting.creating or frozenset()) & cases
+    }
+
+
+def _undone(world: World) -> Iterator[str]:
+    """E1: the gateway never takes back what somebody did: it writes only what a client or somebody in the other ERP asked for."""
+    asked = {_quantity(entry) for _, entry in _on_screen(world)}
+    for name, erp in world.erps.items():
+        hand: dict[Any, Any] = {}
+        for entry in erp.truth:
+            if entry.type.role != _ORDER or entry.row_after is None:
+                continue
+            key, now = entry.row_after["order"], _quantity(entry)
+            if entry.origin == "screen":
+                hand[key] = now
+            elif key in hand and entry.row_before is not None and entry.row_before["qty"] != now:
+                by_client = 100 <= now < 200  # noqa: PLR2004  # what clients ask for in a world
+                if not by_client and now not in asked:
+                    yield f"E1 {name} {key}: somebody set {hand[key]}, and the gateway {now}"
+
+
+def _quantity(entry: Any) -> Any:
+    return entry.row_after["qty"] if entry.row_after is not None else None
+
+
 def _epochs(world: World) -> Iterator[str]:
     """I4: epochs never fall along a lane, and each intent was decided by the side in charge in its epoch."""
     phases = {1: world.shape.phase, **dict(world.flips)}
     last: dict[str, int] = {}
-    for lane, epoch, side in world.connection.execute("SELECT lane, epoch, side FROM intent ORDER BY rowid"):
+    rows = world.connection.execute("SELECT lane, epoch, side, origin FROM intent ORDER BY rowid")
+    for lane, epoch, side, origin in rows:
         if epoch < last.get("*", 0):
             yield f"I4 a write of epoch {epoch} was taken after one of epoch {last['*']} in {lane}"
         last["*"] = max(last.get("*", 0), epoch)
-        if PHASES[phases[epoch]].authoritative != side:
+        if origin != "erp" and PHASES[phases[epoch]].authoritative != side:
             yield f"I4 a write of epoch {epoch} was decided by the {side} side"

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from gateway.control.content import Content
-from gateway.core import lanes, settling
+from gateway.core import feeds, lanes, settling
 from gateway.core.intents import Accept, Accepted, Command, LegRef, LegRow, StepRecord, Verdict
 from gateway.core.lanes import CellNow
 from gateway.protocols.port import HttpCall, HttpReply
@@ -23,6 +23,7 @@ from gateway.sim.shape import Shape
 from gateway.sim.world import CountingJournal, World
 from gateway.store.sql import Db
 from gateway.writes.delivery import Delivery
+from gateway.writes.noticed import Noticed, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +127,40 @@ def _next_free(w: lanes.Working, lane: str, side: Any) -> LegRow | None:
     return min(free, key=lambda leg: -leg.lane_seq, default=None)
 
 
+def _without_step(w: lanes.Working, command: Accept) -> Verdict:
+    return _lane_accept(w, replace(command, legs=tuple(replace(leg, step=None) for leg in command.legs)))
+
+
 async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, p: Any, *, known: bool) -> None:
     return None
 
 
 def _always(self: Delivery, until_boot_s: float) -> None:
     return None
+
+
+def _never(*_: Any) -> bool:
+    return False
+
+
+class _ByUserReader(Reader):
+    """Knows its own writes by the account that the ERP says made them."""
+
+    __slots__ = ()
+    world: Any = None
+
+    async def _one(self, feed: Any, record: Any, line: Any) -> Any:
+        erp = self.world.erps[feed.id[0]]
+        last = [e for e in erp.truth if e.type.role == "order" and record.key in str(e.key)]
+        if last and last[-1].user.upper() == "GATEWAY":
+            return Noticed("echo")
+        return await Reader._one(self, feed, record, line)
+
+
+class _ByUserWorld(World):
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.reader = type("ByUser", (_ByUserReader,), {"world": self})
 
 
 class _HastyWorld(World):
@@ -161,16 +190,17 @@ MUTANTS = MappingProxyType(
         ),
         "stale-instance-not-fenced": Mutant("an instance that slept sends on", ((Delivery, "_may_send", _always),)),
         "step-not-journalled": Mutant(
-            "a step is sent before it is journalled", ((Delivery, "_begin", _nothing_begun),)
+            "a step is sent before it is journalled",
+            ((Delivery, "_begin", _nothing_begun), (lanes, "_accept", _without_step)),
         ),
+        "mirror-derived": Mutant("what an ERP derives is carried over", ((feeds, "derived", _never),)),
+        "echo-by-user": Mutant("a record is ours if our account changed it last", world=_ByUserWorld),
     }
 )
 NOT_HERE = MappingProxyType(
     {
         "watermark-before-fence": "needs the flip's watermark (the model has it)",
         "cancel-after-commit": "needs the flip's cancel (the model has it)",
-        "mirror-derived": "needs the change feed (the model has it)",
-        "echo-by-user": "needs the change feed (the model has it)",
     }
 )
 """Mutants of parts that are not built yet."""

@@ -77,6 +77,8 @@ class SimStore:
         await self._life.go_on()
         return result
 
+    short = read = transaction
+
     async def close(self) -> None:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LEGACY, CLOUD = "ecc", "s4"
 ENDS_S = 60.0
@@ -33,8 +33,13 @@ class Shape:
     pauses: tuple[tuple[int, float, float], ...]
     moves: tuple[tuple[float, str], ...]
     movers: int
+    follows: bool
+    """Whether instances read the ERPs' change feeds."""
+    edits: tuple[tuple[float, str, str, str], ...]
+    """What people do in the ERPs themselves: when, where, what, and under which account."""
 
 
+_DUAL = frozenset({"dual_legacy", "dual_cloud", "standby"})
 _ONWARD = {
     "legacy": ("dual_legacy",),
     "dual_legacy": ("dual_cloud",),
@@ -54,7 +59,7 @@ def drawn(seed: int) -> Shape:
 
     phase = dice.choice(("dual_legacy", "dual_legacy", "dual_cloud", "standby", "legacy", "cloud"))
     instances = dice.randint(1, 2)
-    return Shape(
+    shape = Shape(
         seed=seed,
         settle={name: dice.choice(("key", "key", "reference", "reference", "none")) for name in (LEGACY, CLOUD)},
         window_s={name: dice.choice((3600, 3600, 16)) for name in (LEGACY, CLOUD)},
@@ -73,7 +78,27 @@ def drawn(seed: int) -> Shape:
         pauses=tuple((dice.randint(0, 1), dice.uniform(0, ENDS_S), dice.uniform(1, 25)) for _ in range(count(1))),
         moves=_moves(dice, phase),
         movers=dice.randint(1, 2),
+        follows=dice.random() < 0.5,  # noqa: PLR2004  # every second history
+        edits=(),
     )
+    return replace(shape, edits=_edits(dice, shape))
+
+
+def _edits(dice: random.Random, shape: Shape) -> tuple[tuple[float, str, str, str], ...]:
+    """People work in an ERP only where both are written all the time: elsewhere nobody follows them."""
+    if not shape.follows or not {shape.phase, *(phase for _, phase in shape.moves)} <= _DUAL:
+        return ()
+    made = (
+        (
+            dice.uniform(2, ENDS_S),
+            dice.choice((LEGACY, CLOUD)),
+            dice.choice(("change", "change", "change", "release", "create")),
+            # A batch job in the ERP may run under the very account that the gateway has.
+            dice.choice(("MUELLER", "GATEWAY")),
+        )
+        for _ in range(dice.randint(0, 4))
+    )
+    return tuple(sorted(made))
 
 
 def _moves(dice: random.Random, phase: str) -> tuple[tuple[float, str], ...]:

@@ -10,7 +10,7 @@ import hashlib
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -35,19 +35,25 @@ from gateway.protocols.port import HttpCall
 from gateway.reads.authoritative import ErpSide
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.erp import Erp
-from gateway.sim.judge import judged, sides_agree
+from gateway.sim.judge import edited_lanes, judged, sides_agree
+from gateway.sim.people import worked
 from gateway.sim.seams import CALL_S, EXEC_S, Life, SimStore, SimWire
 from gateway.sim.shape import CLOUD, LEGACY, Shape
 from gateway.sim.virtual_time import VirtualLoop
 from gateway.store.crosswalk import Crosswalk
+from gateway.store.feeds import FeedBook, FeedId
 from gateway.store.journal import Claimed, Journal
 from gateway.store.schema import empty_sqlite
 from gateway.store.sql import Database, StoreDown
 from gateway.writes.delivery import Place, StoreClock, Timing
 from gateway.writes.engine import EngineLimits, Write, Writes, Written
+from gateway.writes.feed import Feeds
+from gateway.writes.feed_plan import Feed, feeds_of
+from gateway.writes.feed_state import FeedLimits
+from gateway.writes.noticed import Reader, Waiting
 
 Row = tuple[Any, ...]
-PLANT, DOMAIN = "1000", "production"
+PLANT, DOMAIN, STOCK = "1000", "production", "inventory"
 LEASE_S = 3.0
 CRASH_AT_SEAM, NAP_AT_SEAM, NAP_WHEN_BEGUN, RELEASES, CONFIRMS = 0.003, 0.003, 0.04, 0.25, 0.5
 SETTLES_WITHIN_S = 600
@@ -118,10 +124,17 @@ class Instance:
     paths: dict[str, ErpPath]
     starting: asyncio.Future[None]
     cell: Cell
+    feeds: Feeds
+
+    def waiting(self) -> Mapping[FeedId, Mapping[str, Waiting]]:
+        """The records that it cannot tell yet."""
+        return self.feeds.waiting if self.life.alive else {}
 
 
 class World:
     """One history."""
+
+    reader: type[Reader] = Reader
 
     def __init__(self, content: Content, shape: Shape, journal: type[CountingJournal] = CountingJournal) -> None:
         self.content, self.shape, self._journal = content, shape, journal
@@ -134,14 +147,15 @@ class World:
         """(epoch, phase) in the order in which they came into force."""
         self.taken: set[str] = set()
         """Intents of which the journal said that it has them."""
+        self.edits = 0
         self.quiet = False
         self._traced, self._births, self._ids = hashlib.sha256(), 0, 0
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.deserialize(_schema())
         self.cell = Cell(PLANT, DOMAIN, LEGACY, CLOUD, shape.phase)
-        self.connection.execute(
+        self.connection.executemany(
             "INSERT INTO cell (plant, domain, legacy, cloud, phase, epoch, term) VALUES (?, ?, ?, ?, ?, 1, 1)",
-            (PLANT, DOMAIN, LEGACY, CLOUD, shape.phase),
+            [(PLANT, domain, LEGACY, CLOUD, shape.phase) for domain in (DOMAIN, STOCK)],
         )
         self.erps = {LEGACY: self._erp("legacy", LEGACY), CLOUD: self._erp("cloud", CLOUD)}
         self.manifests = {name: _manifest(name, shape) for name in (LEGACY, CLOUD)}
@@ -256,7 +270,11 @@ class World:
             journal, Crosswalk(database), _Places(self, paths), timing, life.name, self._new_id, lambda: (LEGACY, CLOUD),
             EngineLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
         )  # fmt: skip
-        instance = Instance(life, writes, paths, asyncio.ensure_future(_starting(writes)), self.table())
+        reader = self.reader(journal, writes.crosswalk, FeedBook(database), timing, life.name, self._new_id)
+        limits = FeedLimits(poll_s=2.0 if self.shape.follows else 0.0, overlap_s=30.0)
+        feeds = Feeds(reader, lambda: self.wanted_feeds(instance), limits)
+        starting = asyncio.ensure_future(_starting(writes, feeds))
+        instance = Instance(life, writes, paths, starting, self.table(), feeds)
         asyncio.ensure_future(self._following(instance))  # noqa: RUF006  # it ends with the world
         return instance
 
@@ -286,6 +304,15 @@ class World:
         phase, epoch, term = self.connection.execute("SELECT phase, epoch, term FROM cell").fetchone()
         return replace(self.cell, phase=phase, epoch=epoch, term=term)
 
+    def wanted_feeds(self, instance: Instance) -> list[Feed]:
+        """The feeds of the cells, as an instance sees them; orders and stock move together."""
+        cells = (instance.cell, replace(instance.cell, domain=STOCK))
+
+        def place(side: Side, object_: str) -> Place:
+            return self.place(side, instance.paths, object_, instance.cell.term)
+
+        return [feed for cell in cells for feed in feeds_of(cell, "c", place)]
+
     def place(self, side: Side, paths: dict[str, ErpPath], object_: str, term: int) -> Place:
         """Where a leg goes."""
         name = self.cell.erp(side) or ""
@@ -303,9 +330,13 @@ class World:
             self.later(at_s, self._crash_one)
         for which, at_s, for_s in self.shape.pauses:
             self.later(at_s, lambda which=which, for_s=for_s: self._pause(which, for_s))  # type: ignore[misc]  # bound now
+        for at_s, erp, what, user in self.shape.edits:
+            self.later(at_s, lambda erp=erp, what=what, user=user: self._edited(erp, what, user))  # type: ignore[misc]  # bound now
         movers = [asyncio.ensure_future(self._mover()) for _ in range(self.shape.movers)]
         await asyncio.gather(*(self._client(n) for n in range(self.shape.keys)))
         await asyncio.gather(*movers)
+        for at_s, *_ in self.shape.edits[-1:]:
+            await asyncio.sleep(max(0.0, at_s - self.now_s()))
         self.quiet = True
         await self._settled()
         violations = (*self.found, *judged(self))
@@ -316,6 +347,13 @@ class World:
             self.shape.seed, len(self.sent), acknowledged, cases, violations, self.faults, occurred(self),
             self._traced.hexdigest(),
         )  # fmt: skip
+
+    def _edited(self, erp: str, what: str, user: str) -> None:
+        """Somebody works in an ERP itself."""
+        if worked(self.erps[erp], what, user, self.dice):
+            self.edits += 1
+            self.faults["direct-edit"] += 1
+            self.trace(f"{user} {what} in {erp}")
 
     def _alive(self) -> list[Instance]:
         return [i for i in self.instances if i.life.alive]
@@ -353,7 +391,9 @@ class World:
         self.trace(f"moved to {phase}")
         if PHASES[now.phase].authoritative != PHASES[phase].authoritative:
             self.seen["flip" if phase.endswith("cloud") else "rollback"] += 1
-            self.found += [f"I5 at the flip to {phase}: {words}" for words in sides_agree(self)]
+            # What somebody did in an ERP a moment ago may still be on its way.
+            differing = sides_agree(self, but=edited_lanes(self))
+            self.found += [f"I5 at the flip to {phase}: {words}" for words in differing]
         return True
 
     def drained(self) -> bool:
@@ -435,10 +475,24 @@ class World:
 
     async def _settled(self) -> None:
         """Faults have stopped: what is owed must end, or stand in a case."""
+        calm_s: float | None = None
         for _ in range(SETTLES_WITHIN_S):
             await asyncio.sleep(1.0)
-            if not self.still_open():
+            calm_s = None if self.still_open() else calm_s or self.now_s()
+            if calm_s is not None and self._read_since(calm_s + 3.0):
                 return
+
+    def _read_since(self, since_s: float) -> bool:
+        """Whether every feed was read to its end since then."""
+        if not self.shape.follows:
+            return True
+        read: dict[Any, float] = {}
+        for instance in self._alive():
+            for id_, read_s in instance.feeds.gauge.read_s.items():
+                read[id_] = max(read.get(id_, 0.0), read_s)
+        if not (alive := self._alive()):
+            return False
+        return all(read.get(feed.id, 0.0) >= since_s for feed in self.wanted_feeds(alive[0]))
 
     def still_open(self) -> list[tuple[Any, ...]]:
         """Legs that have not ended and wait, directly or behind others, for no person."""
@@ -508,18 +562,20 @@ def occurred(w: World) -> frozenset[str]:
         "F20": faults["down-other"] > 0,
         "F21": faults["down-authoritative"] > 0,
         "F22": seen["rollback"],
+        "F24": rows("SELECT COUNT(*) FROM intent WHERE origin = 'erp'"),
         "F25": faults["store-down"] or faults["store-unsure"],
     }  # fmt: skip
     return frozenset(name for name, value in met.items() if value)
 
 
-async def _starting(writes: Writes) -> None:
+async def _starting(writes: Writes, feeds: Feeds) -> None:
     while True:
         try:
             await writes.start()
         except StoreDown:
             await asyncio.sleep(0.5)
         else:
+            feeds.start()
             return
 
 
@@ -553,7 +609,8 @@ def _manifest(name: str, shape: Shape) -> Manifest:
     }
     confirmed = (keyed if settle == "key" else nothing).model_copy(update=derives)
     objects = {"production_order": rules, "confirmation": {"create": confirmed}}
-    return Manifest(manifest=name, same_numbers=["item"], objects=objects)
+    followed = {"production_order": "changed_at", "movement": "posting_date"}
+    return Manifest(manifest=name, same_numbers=["item"], delta_feed=followed, objects=objects)
 
 
 _PATHS: dict[tuple[str, int], ErpPath] = {}
