@@ -8,38 +8,43 @@ import random
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
 
 from gateway.connectors.factory import SecretMissing, address, make_connector, secret
 from gateway.connectors.guarded import GuardedConnector
+from gateway.connectors.permits import Budgets
 from gateway.control import waves
 from gateway.control.content import Content, load, read_folder, unpack
+from gateway.core.budget import Priority, Seat, priority_of_leg, seated
 from gateway.core.deployment import ClientsFile, Erp, IssuerRule
+from gateway.core.phases import Side
 from gateway.core.rates import RateClass, admitted
-from gateway.core.waves import WaveTable
+from gateway.core.waves import Cell, WaveTable
+from gateway.dialects.library import Dialect
 from gateway.edge.api_keys import ApiClient, ApiKeys
 from gateway.edge.authenticator import Authenticator
 from gateway.edge.jwks import FileKeys, KeySource, UrlKeys
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Issuer, TokenVerifier
-from gateway.errors import Broken, ContentError
+from gateway.errors import Broken, ContentError, Mistake
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
-from gateway.pipeline.exchange import Clock, ErpPath, InForce, erp_path
+from gateway.pipeline.exchange import Clock, ErpPath, InForce, erp_path, never
 from gateway.policy.bundle import ActiveBundle
 from gateway.policy.cache import DecisionCache
-from gateway.policy.embedded import EmbeddedEngine
+from gateway.policy.manifest import MANIFEST
 from gateway.policy.opa_server import OpaServer, OpaServerEngine
-from gateway.policy.port import PolicyEngine
 from gateway.policy.service import Policy
 from gateway.reads.authoritative import ErpSide
 from gateway.settings import Settings
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store, StoreUnusable
+from gateway.store.feeds import FeedBook
 from gateway.store.journal import Claimed, Journal
 from gateway.store.points import arm
 from gateway.store.schema import migrate
@@ -47,12 +52,22 @@ from gateway.store.sql import machine_us
 from gateway.store.upkeep import demanded
 from gateway.store.waves import Running, files_of, revision, running
 from gateway.writes.delivery import Place, StoreClock, Timing
-from gateway.writes.engine import EngineLimits, Writes
+from gateway.writes.engine import OWN_PART, EngineLimits, Writes
+from gateway.writes.feed import Feeds
+from gateway.writes.feed_plan import Feed, feeds_of
+from gateway.writes.feed_state import FeedLimits
+from gateway.writes.noticed import Reader
 
 _HERE = Path(__file__).parent
 _CALLERS_KEPT = 10_000
 _CONTENTS_KEPT = 4
+_READ_PART = 0.95  # of a lease: a read that begins before its end harms nobody; clocks may differ by the rest
 CLOCK = Clock(time.time, time.monotonic, lambda: os.urandom(16).hex())
+
+
+def _boot_s() -> float:
+    """A clock that counts suspended time."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def operation_id() -> str:
@@ -77,6 +92,16 @@ def edge_limits(settings: Settings) -> EdgeLimits:
     )
 
 
+def policy_of(settings: Settings, bundle: ActiveBundle, cache: DecisionCache) -> Policy:
+    """The policy of a bundle, behind the engine that the settings name."""
+    if not settings.embedded_policies:
+        server = OpaServerEngine(OpaServer(settings.opa_url, settings.opa_timeout_s), bundle.manifest)
+        return Policy(server, bundle.manifest, cache=cache, tried=False)
+    from gateway.policy.embedded import EmbeddedEngine  # noqa: PLC0415  # its wheel is not there on every platform
+
+    return Policy(EmbeddedEngine(bundle), bundle.manifest, cache=cache)
+
+
 class RateCounters:
     """How far each caller is in its rate class; the least recent are forgotten first."""
 
@@ -84,11 +109,11 @@ class RateCounters:
         self._classes = classes
         self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float:
-        """Seconds until the caller may go on; a class nobody declared has no limit."""
+    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float | None:
+        """Seconds until the caller may go on; None: nobody declared the class."""
         rate = self._classes.get(rate_class)
         if rate is None:
-            return 0.0
+            return None
         due_s, wait_s = admitted(rate, self._due.pop((caller, rate_class), 0.0), now_s)
         self._due[caller, rate_class] = due_s
         if len(self._due) > _CALLERS_KEPT:
@@ -108,9 +133,13 @@ class Gateway:
         self._in_force: InForce | None = None
         self._tokens: TokenVerifier | None = None
         self._connectors: dict[str, tuple[Erp, str, GuardedConnector]] = {}
+        self._budgets = Budgets()
+        self._seat: Seat | None = None
+        self._looked_boot_s = 0.0
         self._decisions = DecisionCache()
-        self._follower: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._writes: Writes | None = None
+        self._feeds: Feeds | None = None
         self._contents: OrderedDict[str, Content] = OrderedDict()
 
     @property
@@ -121,7 +150,7 @@ class Gateway:
 
     @property
     def ready(self) -> bool:
-        return self._in_force is not None and not self.draining
+        return self._in_force is not None and not self.draining and self._in_force.policy.trouble is None
 
     async def start(self) -> None:
         """Bring the schema up, activate content where there is none, and serve what is active.
@@ -133,7 +162,7 @@ class Gateway:
         now = await running(self.store)
         if now is None:
             files = await asyncio.to_thread(read_folder, self.settings.content or shipped())
-            content = await asyncio.to_thread(load, files)
+            content = await self._loaded(files)
             await waves.apply(
                 self.store, content, files, actor="serve", reason="first start", now_us=time.time_ns() // 1000
             )
@@ -144,15 +173,22 @@ class Gateway:
         self._writes = self._engine()
         await self._swap(now)
         await self._writes.start()
+        self._feeds = self._feed_reader(self._writes)
+        self._feeds.start()
+        await self._look()
         if (wanted := await demanded(self.store)) is not None:
             self.trouble["reconciliation"] = wanted  # said, and no reason to be unready: reads and writes are sound
-        self._follower = asyncio.create_task(self._follow())
+        self._tasks.append(asyncio.create_task(self._follow()))
+        if not self.settings.embedded_policies:
+            self._tasks.append(asyncio.create_task(self._probe()))
 
     async def stop(self) -> None:
         self.draining = True
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.gather(self._follower, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._feeds is not None:
+            await self._feeds.stop()
         if self._writes is not None:
             await self._writes.stop(self.settings.drain_s)
         for _, _, connector in self._connectors.values():
@@ -165,21 +201,41 @@ class Gateway:
     async def _follow(self) -> None:
         """Look at the store now and then; whatever goes wrong, what serves goes on serving and says so."""
         while True:
-            await asyncio.sleep(self.settings.follow_s)
+            await asyncio.sleep(min(self.settings.follow_s, self.settings.lease_s / 3))
             try:
-                found = await revision(self.store)
-                mine = (self.in_force.table.revision, self.in_force.content.revision)
-                if found is not None and found != mine:
-                    now = await running(self.store)
-                    if now is not None:
-                        await self._swap(now)
+                await self._look()
                 self.trouble.pop("store", None)
-            except (ContentError, SecretMissing) as err:
-                self.trouble["content"] = str(err)
-                log.error("content.refused", reason=str(err))
             except Exception as err:  # any trouble of the store is a reason to report, not to stop
                 self.trouble["store"] = f"{type(err).__name__}: {err}"
                 log.error("store.unreachable", reason=str(err))
+
+    async def _probe(self) -> None:
+        """Ask the OPA server now and then for a caller who has nothing: its bundle changes without a word to us."""
+        while True:
+            await asyncio.sleep(self.settings.follow_s)
+            policy = self.in_force.policy
+            before = policy.trouble
+            await policy.probe()
+            if policy.trouble != before:
+                log.warning("policy.probed", trouble=policy.trouble)
+
+    async def _loaded(self, files: Mapping[str, str]) -> Content:
+        return await asyncio.to_thread(load, files, try_policies=self.settings.embedded_policies)
+
+    async def _look(self) -> None:
+        """Take up what the store says: the table, the content, and this instance's place among the living."""
+        began_boot_s = _boot_s()
+        found = await revision(self.store)
+        if found is not None and found != (self.in_force.table.revision, self.in_force.content.revision):
+            try:
+                await self.refreshed()
+            except (ContentError, SecretMissing) as err:
+                self.trouble["content"] = str(err)
+                log.error("content.refused", reason=str(err))
+        self._looked_boot_s = began_boot_s
+        if self._writes is not None and not self.store.is_sqlite:
+            self._seat = seated(self._seat, self._writes.instance, await self._writes.journal.living())
+            self._budgets.seat(self._seat)
 
     async def refreshed(self) -> InForce:
         """What the store says now, at once and not at the next look."""
@@ -201,8 +257,10 @@ class Gateway:
         blob = await files_of(self.store, now.content)
         if blob is None:
             raise StoreUnusable(f"the archive has no content {now.content}")
-        content = await asyncio.to_thread(load, unpack(blob))
-        self._put(self._built(content, now.table))
+        made = self._built(await self._loaded(unpack(blob)), now.table)
+        if not self.settings.embedded_policies:
+            await _fit(made.policy, serving=old is not None)
+        self._put(made)
         self.trouble.pop("content", None)
         if old is not None:
             # Requests that hold the old one still ask its policy: let them finish first.
@@ -217,17 +275,29 @@ class Gateway:
         log.info("table.in_force", revision=made.table.revision, content=made.content.revision)
 
     def _built(self, content: Content, table: WaveTable) -> InForce:
-        erps = {name: self._erp(content, erp) for name, erp in content.erps.items()}
+        erps = {name: self._erp(erp, content.dialects[erp.dialect]) for name, erp in content.erps.items()}
         return InForce(
             content=content,
             table=table,
-            policy=self._policy(content.bundle),
+            policy=policy_of(self.settings, content.bundle, self._decisions),
             authenticator=self._authenticator(content.clients),
             erps=erps,
             rates=RateCounters({n: RateClass(r.per_s, r.burst) for n, r in content.clients.rate_classes.items()}),
             public_url=self.settings.public_url.rstrip("/"),
             writes=self._writes,
+            overdue_s=never if self.store.is_sqlite else self.overdue_s,
         )
+
+    def overdue_s(self) -> float:
+        """For how long this instance has had no lease: nobody waits for it any more before a plant is moved.
+
+        Whoever slept through its lease has a new one before it has looked at the table again: only both together count.
+        """
+        if self._writes is None:
+            return 0.0
+        lease_s, lease = self.settings.lease_s, self._writes.delivery.lease
+        known_s = min(lease.until_boot_s - lease_s * OWN_PART, self._looked_boot_s)
+        return _boot_s() - known_s - lease_s * _READ_PART
 
     def _engine(self) -> Writes:
         """The write engine of this process, under a name that no other start of it ever had."""
@@ -237,10 +307,10 @@ class Gateway:
             call_s=self.settings.write_call_s,
             wall_us=StoreClock(machine_us),
             steady_s=loop.time,
-            boot_s=lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+            boot_s=_boot_s,
             chance=random.random,
         )
-        return Writes(
+        writes = Writes(
             Journal(database, writers=1 if self.store.is_sqlite else 3),
             Crosswalk(database),
             _Places(self),
@@ -251,6 +321,35 @@ class Gateway:
             EngineLimits(lease_s=self.settings.lease_s),
             alone=self.store.is_sqlite,
         )
+        writes.room = self._room
+        return writes
+
+    def _room(self, erp: str) -> int:
+        known = self._connectors.get(erp)
+        return known[2].room_behind() if known is not None else 0
+
+    def _feed_reader(self, writes: Writes) -> Feeds:
+        """What notices the edits that people make in the ERPs themselves."""
+        book = FeedBook(writes.journal.database)
+        reader = Reader(writes.journal, writes.crosswalk, book, writes.timing, writes.instance, operation_id)
+        limits = FeedLimits(self.settings.feed_poll_s, self.settings.feed_overlap_s)
+        return Feeds(reader, self._wanted_feeds, limits)
+
+    def _wanted_feeds(self) -> Iterator[Feed]:
+        if "reconciliation" in self.trouble:
+            return  # a restored store does not know the last writes: they would look like people's edits
+        made = self.in_force
+        for _, cell in sorted(made.table.cells.items()):
+            yield from feeds_of(cell, made.content.revision, partial(self._place, made, cell))
+
+    def _place(self, made: InForce, cell: Cell, side: Side, object_: str) -> Place | None:
+        name = cell.erp(side)
+        path = made.erps.get(name) if name is not None else None
+        found = path.of(object_, cell.plant) if path is not None else None
+        if name is None or path is None or found is None:
+            return None
+        at = ErpSide(name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION)
+        return Place(at, made.content.manifest(name))
 
     async def content_of(self, revision_: str) -> Content:
         """The content that an intent was accepted with. Raises: Broken: it is in no archive."""
@@ -261,36 +360,37 @@ class Gateway:
             blob = await files_of(self.store, revision_)
             if blob is None:
                 raise Broken(f"The archive has no content {revision_}.")
-            self._contents[revision_] = await asyncio.to_thread(load, unpack(blob))
+            # A leg asks no policy: one that was once in force is not tried again, nor by another engine.
+            self._contents[revision_] = await asyncio.to_thread(load, unpack(blob), try_policies=False)
             while len(self._contents) > _CONTENTS_KEPT:
                 self._contents.popitem(last=False)
         return self._contents[revision_]
 
     def path_to(self, content: Content, erp: str) -> ErpPath:
-        """The way to an ERP as a content declares it."""
+        """The way to an ERP: the words are the given content's, the address and the budget those in force."""
         made = self._in_force
         if made is not None and made.content is content:
             return made.erps[erp]
-        return self._erp(content, content.erps[erp])
+        declared = content.erps[erp]
+        dialect = content.dialects[declared.dialect]
+        now = made.content.erps.get(erp) if made is not None else None
+        if made is not None and now is not None:
+            same = made.content.dialects[now.dialect].file.protocol == dialect.file.protocol
+            declared = now if same else declared
+        return self._erp(declared, dialect)
 
-    def _erp(self, content: Content, erp: Erp) -> ErpPath:
-        """The path to an ERP; its pool and session live on while its declaration stays the same."""
-        dialect = content.dialects[erp.dialect]
+    def _erp(self, erp: Erp, dialect: Dialect) -> ErpPath:
+        """The path to an ERP; its pool and session live on while its declaration stays the same, its budget for ever."""
         place = address(erp.base_url)
         known = self._connectors.get(erp.erp)
         if known is None or known[:2] != (erp, place):
             if known is not None:
                 asyncio.get_running_loop().call_later(60, lambda: asyncio.ensure_future(known[2].close()))
-            self._connectors[erp.erp] = (erp, place, make_connector(erp, dialect.file.protocol or ""))
+            self._connectors[erp.erp] = (erp, place, self._connector(erp, dialect))
         return erp_path(erp.erp, self._connectors[erp.erp][2], dialect)
 
-    def _policy(self, bundle: ActiveBundle) -> Policy:
-        engine: PolicyEngine
-        if self.settings.policy_engine == "opa":
-            engine = OpaServerEngine(OpaServer(self.settings.opa_url, self.settings.opa_timeout_s), bundle.manifest)
-        else:
-            engine = EmbeddedEngine(bundle)
-        return Policy(engine, bundle.manifest, cache=self._decisions)
+    def _connector(self, erp: Erp, dialect: Dialect) -> GuardedConnector:
+        return make_connector(erp, dialect.file.protocol or "", budgets=self._budgets)
 
     def _authenticator(self, clients: ClientsFile) -> Authenticator:
         issuers = [self._issuer(rule) for rule in clients.issuers]
@@ -329,10 +429,12 @@ class Gateway:
 
     async def metrics_text(self) -> bytes:
         """The exposition, with what connectors and the decision cache count copied in."""
-        self.metrics.erps({name: connector.gauge for name, (_, _, connector) in self._connectors.items()})
+        self.metrics.erps({name: (made.gauge, made.usage) for name, (_, _, made) in self._connectors.items()})
         if self._tokens is not None:
             self.metrics.token_hits.set(self._tokens.hits)
             self.metrics.token_misses.set(self._tokens.misses)
+        if self._feeds is not None:
+            self.metrics.feeds(self._feeds.lag_s(), self._feeds.gauge.seen)
         self.metrics.policy_hits.set(self._decisions.hits)
         self.metrics.policy_misses.set(self._decisions.misses)
         return await self.metrics.text()
@@ -342,7 +444,11 @@ class Gateway:
         reasons = dict(self.trouble)
         if self.draining:
             reasons["draining"] = "the instance shuts down"
+        if not self.store.is_sqlite and self.ready and (overdue_s := self.overdue_s()) > 0:
+            reasons["lease"] = f"lost {round(overdue_s)} s ago: only contracts with stale_reads_s are read"
         made = self._in_force
+        if made is not None and made.policy.trouble is not None:
+            reasons["policy"] = made.policy.trouble
         return {
             "ready": self.ready,
             "reasons": reasons,
@@ -350,7 +456,18 @@ class Gateway:
             "content": made.content.revision if made else None,
             "policy": made.policy.revision if made else None,
             "erps": {name: dict(connector.state) for name, (_, _, connector) in self._connectors.items()},
+            "feeds": self._feeds.state if self._feeds is not None else {},
         }
+
+
+async def _fit(policy: Policy, *, serving: bool) -> None:
+    """Ask the OPA server whether it knows this policy. Raises: ContentError: it does not, and another one serves meanwhile."""
+    await policy.probe()
+    if policy.trouble is not None:
+        log.error("policy.probed", trouble=policy.trouble)
+    if serving and policy.fit is False:
+        await policy.close()
+        raise ContentError([Mistake(f"policies/{MANIFEST}", 0, 0, f"the OPA server's {policy.trouble}")])
 
 
 def _with_table(old: InForce, table: WaveTable) -> InForce:
@@ -370,5 +487,8 @@ class _Places:
         found = path.of(intent.object, intent.plant)
         if found is None:
             raise Broken(f"{leg.erp} has no {intent.object}.")
-        side = ErpSide(leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term)
+        priority = priority_of_leg(
+            authoritative=leg.authoritative, settling=leg.state == "settling", reopened=leg.reopened > 0
+        )
+        side = ErpSide(leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term, priority)
         return Place(side, content.manifest(leg.erp))

@@ -38,8 +38,14 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         6.0, ge=1, le=120, description="seconds after which a silent gateway's work is taken over (PostgreSQL)"
     )
+    feed_poll_s: float = Field(
+        5.0, ge=0, le=3600, description="seconds between looks at the change feeds of plants in a dual phase; 0: never"
+    )
+    feed_overlap_s: float = Field(
+        60.0, ge=0, le=86_400, description="what is read again at each look; over the longest transaction of an ERP"
+    )
     policy_engine: Literal["embedded", "opa"] = Field(
-        "embedded", description="regorus in the process, or an OPA server"
+        "embedded", description="regorus in the process, or an OPA server, which loads and tests its bundle itself"
     )
     opa_url: str = Field("http://127.0.0.1:8181", description="the OPA server, for policy_engine=opa")
     opa_timeout_s: float = Field(0.25, gt=0, le=10, description="time the OPA server has for one decision")
@@ -55,6 +61,11 @@ class Settings(BaseSettings):
     crash_at: Path | None = Field(
         None, description="tests only, refused in production: a file that says at which point of a write to be killed"
     )
+
+    @property
+    def embedded_policies(self) -> bool:
+        """Whether the gateway runs the policies itself, and so tries them before it takes them."""
+        return self.policy_engine == "embedded"
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:

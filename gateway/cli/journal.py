@@ -12,7 +12,8 @@ import typer
 from gateway.cli.content import Database
 from gateway.cli.operator import Desk, at_desk, now_us
 from gateway.cli.output import Exit, Format, Output, fail, print_data, show, told
-from gateway.control.told import backlog_told, intent_line, operation_told
+from gateway.control.told import backlog_told, feed_line, intent_line, operation_told
+from gateway.store.feeds import FeedBook
 from gateway.store.journal_views import Look, intents
 
 app = typer.Typer(no_args_is_help=True, help="The writes as they stand.")
@@ -63,3 +64,17 @@ def backlog(database: Database = None, output: Output = Format.TABLE) -> None:
     show(rows, output)
     if output is Format.TABLE and not rows:
         typer.echo("nothing is owed")
+
+
+@app.command()
+def feeds(database: Database = None, output: Output = Format.TABLE) -> None:
+    """Show the change feeds of ERPs: how far each was read, when, by whom, and what was found."""
+
+    async def found(desk: Desk) -> list[dict[str, Any]]:
+        return [feed_line(row, now_us()) for row in await FeedBook(desk.database).rows()]
+
+    with told():
+        rows = at_desk(database, found)
+    show(rows, output)
+    if output is Format.TABLE and not rows:
+        typer.echo("no feed was ever read: no plant is in a dual phase, or no manifest names a delta_feed")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from gateway.control.content import Content
 
 
+_MOMENTS = ("date", "datetime")
+
+
 def cross_checked(content: Content, marked: Mapping[str, Marked]) -> list[Mistake]:
     """Every name that leads nowhere."""
     found = list(_waves(content, marked["routes/waves.yaml"]))
@@ -52,9 +55,19 @@ def _manifest(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
             for name in rule.derives:
                 if name not in OBJECTS:
                     yield file.mistake(("objects", object_, verb, "derives"), f"no object {name!r}")
+    yield from _feeds(manifest, file)
     for name in manifest.same_numbers:
         if name not in OBJECTS:
             yield file.mistake(("same_numbers",), f"no object {name!r}")
+
+
+def _feeds(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
+    for name, changed_at in manifest.delta_feed.items():
+        spec = OBJECTS.get(name)
+        if spec is None:
+            yield file.mistake(("delta_feed", name), f"no object {name!r}")
+        elif changed_at not in {field.name for field in spec.fields if field.kind and field.kind.name in _MOMENTS}:
+            yield file.mistake(("delta_feed", name), f"{changed_at!r} is no date or time of {name}")
 
 
 def _file_of(marked: Mapping[str, Marked], key: str, value: str) -> Marked:

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.control.cases import Acted, Case
 from gateway.core.intents import StepRecord
 from gateway.store.cases import CaseRow
+from gateway.store.feeds import FeedRow
 from gateway.store.journal import LegView, OperationView
 from gateway.store.journal_views import IntentLine
 
@@ -139,6 +140,22 @@ def backlog_told(rows: Sequence[tuple[str, str, int, int]], now_us: int) -> list
         }
         for erp, state, count, oldest_us in rows
     ]
+
+
+def feed_line(row: FeedRow, now_us: int) -> dict[str, Any]:
+    """A change feed, in a list. `edits` and `derived` count since it began."""
+    return {
+        "erp": row.erp,
+        "object": row.object,
+        "plant": row.plant,
+        "cursor": row.cursor,
+        "read_at": moment(row.read_us) if row.read_us else None,
+        "read_s_ago": max(0, (now_us - row.read_us) // 1_000_000) if row.read_us else None,
+        "edits": row.edits,
+        "derived": row.derived,
+        "owner": row.owner,
+        "error": row.error,
+    }
 
 
 def acted_told(acted: Acted) -> dict[str, Any]:

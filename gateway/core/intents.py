@@ -107,6 +107,8 @@ class NewLeg:
     starts: bool = False
     """Begin it in the same transaction when nothing is before it in its lane."""
     step: StepRecord | None = None
+    there: bool = False
+    """It was done in this ERP before we knew of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,8 @@ class Accept:
     replay: Replay | None = None
     names: tuple[Names, ...] = ()
     new_lane: bool = False
+    expects: int | None = None
+    """Only if this is the last place taken in the lane: what was read before may say nothing any more."""
 
     @property
     def lane(self) -> str:
@@ -219,6 +223,13 @@ class EpochMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class LaneMoved:
+    """Another write entered the lane meanwhile: nothing was journalled."""
+
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """Command: something happened to a leg.
 
@@ -246,6 +257,8 @@ class Move:
     """A person's move: only a parked leg takes it."""
     repaired: str | None = None
     """The document, as text, that this leg alone is sent with from now on."""
+    shown: str | None = None
+    """What the ERP answered of a new document, in its own words: the change feed knows it again by that."""
 
     @property
     def lane(self) -> str:
@@ -268,7 +281,7 @@ class Fenced:
 
 
 Command = Accept | Move
-Verdict = Accepted | Known | EpochMoved | Done | Fenced
+Verdict = Accepted | Known | EpochMoved | LaneMoved | Done | Fenced
 
 
 def step_token(intent: str, side: Side, number: int) -> str:

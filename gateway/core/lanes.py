@@ -21,6 +21,7 @@ from gateway.core.intents import (
     Fenced,
     Intent,
     Known,
+    LaneMoved,
     LegRef,
     LegRow,
     Move,
@@ -92,6 +93,8 @@ def _accept(w: Working, c: Accept) -> Verdict:
         return known
     if cell is None or cell.epoch != intent.epoch:
         return EpochMoved(*cell_id)
+    if c.expects is not None and c.expects != w.last.get(intent.lane, 0):
+        return LaneMoved(intent.lane)
     seq = w.last.get(intent.lane, 0) + 1
     w.last[intent.lane] = seq
     intent = replace(intent, lane_seq=seq)
@@ -107,8 +110,13 @@ def _accept(w: Working, c: Accept) -> Verdict:
 
 def _new_leg(w: Working, c: Accept, intent: Intent, leg: NewLeg) -> LegRef | None:
     id_: LegId = (intent.id, leg.side)
-    held = leg.side != intent.side
-    row = LegRow(intent.id, leg.side, intent.lane, intent.lane_seq, leg.erp, "waiting", 0, not held, held)
+    authoritative = leg.side == intent.side
+    held = not authoritative and intent.origin != "erp"
+    row = LegRow(intent.id, leg.side, intent.lane, intent.lane_seq, leg.erp, "waiting", 0, authoritative, held)
+    if leg.there:
+        row.state, row.values = "done", {"next_at_us": c.now_us, "ended_us": c.now_us}
+        w.new_legs[id_] = row
+        return None
     row.waits_for = {last for lane in intent.parents if (last := _last_open(w, lane, leg.side)) is not None}
     first = _first_of_lane(w, intent.lane, leg.side)
     w.legs[id_] = w.new_legs[id_] = row
@@ -119,7 +127,8 @@ def _new_leg(w: Working, c: Accept, intent: Intent, leg: NewLeg) -> LegRef | Non
     if leg.parked is not None:
         row.state = moved(row.state, "park")
         row.values["error"] = leg.parked
-        w.cases.append((id_, NewCase("untranslatable", leg.parked), c.now_us))
+        kind = "direct-edit" if intent.origin == "erp" else "untranslatable"
+        w.cases.append((id_, NewCase(kind, leg.parked), c.now_us))
         return None
     if not first or not _free(row):
         return None
@@ -200,7 +209,9 @@ def _noted(w: Working, row: LegRow, c: Move) -> None:
 
 
 def _columns(c: Move) -> dict[str, Any]:
-    given = {"native_key": c.key, "error": c.error, "next_at_us": c.next_at_us, "repaired": c.repaired}
+    given = {
+        "native_key": c.key, "error": c.error, "next_at_us": c.next_at_us, "repaired": c.repaired, "shown": c.shown,
+    }  # fmt: skip
     return {name: value for name, value in given.items() if value is not None}
 
 

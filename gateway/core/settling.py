@@ -73,7 +73,7 @@ def quiet_us(rule: Rule, ended_by_us: int) -> int:
 
 def holds(patch: Document, now: Document) -> bool:
     """Whether a document has every value of a patch; one that says nothing is held by none."""
-    return bool(patch) and all(_same(value, now.get(name)) for name, value in patch.items())
+    return bool(patch) and all(same(value, now.get(name)) for name, value in patch.items())
 
 
 def shows(evidence: Mapping[str, Collection[str]], now: Mapping[str, Any]) -> bool:
@@ -81,10 +81,10 @@ def shows(evidence: Mapping[str, Collection[str]], now: Mapping[str, Any]) -> bo
     return bool(evidence) and all(str(now.get(name)) in words for name, words in evidence.items())
 
 
-def _same(wanted: Any, have: Any) -> bool:
+def same(wanted: Any, have: Any) -> bool:
     """Equal; of rows, each one's own fields: an ERP may show more of a row than was sent."""
     if isinstance(wanted, list) and isinstance(have, list):
-        return len(wanted) == len(have) and all(_same(row, other) for row, other in zip(wanted, have, strict=True))
+        return len(wanted) == len(have) and all(same(row, other) for row, other in zip(wanted, have, strict=True))
     if isinstance(wanted, dict) and isinstance(have, dict):
         return holds(wanted, have)
     return bool(wanted == have)

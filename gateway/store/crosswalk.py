@@ -30,8 +30,9 @@ class Crosswalk:
         async def work(db: Db) -> Mapping[Number, str]:
             found = await db.rows(
                 "SELECT a.object, a.key, b.key FROM crosswalk a JOIN crosswalk b ON b.object = a.object "
-                "AND b.canonical = a.canonical AND b.space = ? WHERE a.space = ? AND a.key IN (??)",
-                to_space, from_space, sorted({key for _, key in wanted}),
+                "AND b.canonical = a.canonical AND b.space = ? "
+                "WHERE a.object IN (??) AND a.space = ? AND a.key IN (??)",
+                to_space, sorted({object_ for object_, _ in wanted}), from_space, sorted({key for _, key in wanted}),
             )  # fmt: skip
             known = set(wanted)
             return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in known}
@@ -46,8 +47,8 @@ class Crosswalk:
 
         async def work(db: Db) -> Mapping[Number, str]:
             found = await db.rows(
-                "SELECT object, key, canonical FROM crosswalk WHERE space = ? AND key IN (??)",
-                SHOWN, sorted({key for _, key in wanted}),
+                "SELECT object, key, canonical FROM crosswalk WHERE object IN (??) AND space = ? AND key IN (??)",
+                sorted({object_ for object_, _ in wanted}), SHOWN, sorted({key for _, key in wanted}),
             )  # fmt: skip
             return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in wanted}
 

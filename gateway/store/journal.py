@@ -33,7 +33,7 @@ _INTENT = (
 )
 _LEG = "intent, side, lane, lane_seq, erp, state, fence, authoritative, held, attempts, reopened, plant, domain"
 _STEP = "number, state, token, sent_us, quiet_us, request, etag, note"
-_CHANGEABLE = ("owner", "next_at_us", "step", "native_key", "error", "ended_us", "reopened", "repaired")
+_CHANGEABLE = ("owner", "next_at_us", "step", "native_key", "error", "ended_us", "reopened", "repaired", "shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Claimed:
     """The step that was begun last; None when none was."""
     repaired: str | None = None
     """What a person made of the intent's document for this leg alone."""
+    reopened: int = 0
+    """How often a person sent it again out of a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,20 @@ class Journal:
                 await _before_commit(command)
             return verdicts
 
-        return await self.database.transaction(work)
+        return await self.database.short(work)
+
+    async def due(self, erp: str, now_us: int) -> bool:
+        """Whether an ERP has legs that may be claimed."""
+
+        async def work(db: Db) -> bool:
+            return bool(
+                await db.rows(
+                    "SELECT 1 FROM leg WHERE erp = ? AND state IN ('ready', 'in_doubt') AND next_at_us <= ? LIMIT 1",
+                    erp, now_us,
+                )
+            )  # fmt: skip
+
+        return await self.database.read(work)
 
     async def claim(self, instance: str, erp: str, now_us: int, most: int) -> list[Claimed]:
         """Take over legs of an ERP that are due: to be sent, or in doubt and to be settled."""
@@ -114,7 +129,7 @@ class Journal:
                 "(SELECT 1 FROM cell c WHERE c.plant = l.plant AND c.domain = l.domain AND c.suspended)) "
                 "ORDER BY l.next_at_us LIMIT ? FOR UPDATE OF l SKIP LOCKED) "
                 "RETURNING intent, side, lane, fence, erp, state, authoritative, attempts, native_key, step, "
-                "repaired",
+                "repaired, reopened",
                 instance, erp, now_us, most,
             )  # fmt: skip
             return await _with_intents(db, found)
@@ -128,13 +143,13 @@ class Journal:
         async def work(db: Db) -> list[Claimed]:
             found = await db.rows(
                 "SELECT intent, side, lane, fence, erp, state, authoritative, attempts, native_key, step, "
-                "repaired FROM leg "
+                "repaired, reopened FROM leg "
                 "WHERE intent IN (??)",
                 [intent for intent, _ in fences],
             )
             return await _with_intents(db, [row for row in found if fences.get((row[0], row[1])) == row[3]])
 
-        return await self.database.transaction(work)
+        return await self.database.read(work)
 
     async def beat(self, instance: str, lease_us: int) -> int:
         """Renew an instance's lease. Gives: the database's time; the lease ends `lease_us` after it."""
@@ -147,6 +162,14 @@ class Journal:
                 [(instance, now_us + lease_us, now_us)],
             )
             return now_us
+
+        return await self.database.transaction(work)
+
+    async def living(self) -> list[str]:
+        """The instances that have a lease."""
+
+        async def work(db: Db) -> list[str]:
+            return [row[0] for row in await db.rows("SELECT id FROM instance WHERE until_us > ?", await db.now_us())]
 
         return await self.database.transaction(work)
 
@@ -217,33 +240,29 @@ class Journal:
 
         return await self.database.transaction(work)
 
+    async def case(self, ref: LegRef, case: NewCase, now_us: int) -> None:
+        """Open a case about a leg whatever state it is in."""
+        await self.database.transaction(lambda db: _opened(db, (ref.intent, ref.side), case, now_us))
+
     async def picture(self, intent: str, answer: str) -> None:
         """Keep what the write left behind, read after it."""
 
         async def work(db: Db) -> None:
             await db.many("UPDATE intent SET answer = ? WHERE id = ?", [(answer, intent)])
 
-        await self.database.transaction(work)
+        await self.database.short(work)
 
-    async def keep_response(self, intent: str, response: str) -> None:
-        """Keep the bytes the caller got, for replays."""
+    async def known(self, client: str, key: str, now_us: int) -> Known | None:
+        """What an Idempotency-Key stands for."""
 
-        async def work(db: Db) -> None:
-            await db.many("UPDATE replay SET response = ? WHERE intent = ?", [(response, intent)])
-
-        await self.database.transaction(work)
-
-    async def known(self, client: str, key: str, now_us: int) -> tuple[Known, str | None] | None:
-        """What an Idempotency-Key stands for, and the stored response."""
-
-        async def work(db: Db) -> tuple[Known, str | None] | None:
+        async def work(db: Db) -> Known | None:
             found = await db.rows(
-                "SELECT intent, fingerprint, response FROM replay WHERE client = ? AND key = ? AND until_us > ?",
+                "SELECT intent, fingerprint FROM replay WHERE client = ? AND key = ? AND until_us > ?",
                 client, key, now_us,
             )  # fmt: skip
-            return (Known(found[0][0], found[0][1]), found[0][2]) if found else None
+            return Known(*found[0]) if found else None
 
-        return await self.database.transaction(work)
+        return await self.database.read(work)
 
     async def operation(self, id_: str) -> OperationView | None:
         """One intent with its legs and steps."""
@@ -262,7 +281,7 @@ class Journal:
             views = [_leg_view(leg, steps) for leg in legs]
             return OperationView(_intent(found[0][:19]), tuple(views), found[0][19])
 
-        return await self.database.transaction(work)
+        return await self.database.read(work)
 
     async def backlog(self) -> list[tuple[str, str, int, int]]:
         """What is open: (erp, state, how many, created at, oldest, in microseconds)."""
@@ -311,11 +330,11 @@ async def _with_intents(db: Db, legs: Sequence[Sequence[Any]]) -> list[Claimed]:
     found = await db.rows(f"SELECT intent, side, {_STEP} FROM step WHERE intent IN (??)", ids)  # noqa: S608  # our own words
     steps = {(row[0], row[1], row[2]): StepRecord(*row[2:]) for row in found}
     made = []
-    for intent, side, lane, fence, erp, state, authoritative, attempts, native_key, number, repaired in legs:
+    for intent, side, lane, fence, erp, state, authoritative, attempts, native_key, number, *by_person in legs:
         ref = LegRef(intent, side, lane, fence)
         step = steps.get((intent, side, number))
         made.append(
-            Claimed(ref, intents[intent], erp, state, bool(authoritative), attempts, native_key, step, repaired)
+            Claimed(ref, intents[intent], erp, state, bool(authoritative), attempts, native_key, step, *by_person)
         )
     return sorted(made, key=lambda c: (c.intent.created_us, c.intent.id))
 
@@ -372,8 +391,9 @@ async def _load_replays(db: Db, w: Working, accepts: Sequence[Accept]) -> None:
         return
     now_us = max(c.now_us for c in accepts)
     rows = await db.rows(
-        "SELECT client, key, intent, fingerprint, until_us FROM replay WHERE key IN (??)", [r.key for r in given]
-    )
+        "SELECT client, key, intent, fingerprint, until_us FROM replay WHERE client IN (??) AND key IN (??)",
+        sorted({r.client for r in given}), [r.key for r in given],
+    )  # fmt: skip
     old = [(client, key) for client, key, _, _, until_us in rows if until_us <= now_us]
     if old:
         await db.many("DELETE FROM replay WHERE client = ? AND key = ?", old)
@@ -428,8 +448,8 @@ async def _save_legs(db: Db, w: Working) -> None:
     if w.new_legs:
         await db.many(
             "INSERT INTO leg (intent, side, lane, lane_seq, erp, plant, domain, authoritative, held, state, fence, owner, "
-            "attempts, next_at_us, step, native_key, error, created_us) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "attempts, next_at_us, step, native_key, error, created_us, ended_us) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_new_leg(w, leg) for leg in w.new_legs.values()],
         )
     by_columns: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
@@ -471,7 +491,7 @@ def _new_leg(w: Working, leg: LegRow) -> tuple[Any, ...]:
     return (
         leg.intent, leg.side, leg.lane, leg.lane_seq, leg.erp, plant, domain, leg.authoritative, leg.held, leg.state,
         leg.fence, values.get("owner"), leg.attempts, values["next_at_us"], values.get("step", 0),
-        values.get("native_key"), values.get("error"), values["next_at_us"],
+        values.get("native_key"), values.get("error"), values["next_at_us"], values.get("ended_us"),
     )  # fmt: skip
 
 
@@ -480,9 +500,11 @@ async def _save_names(db: Db, w: Working) -> None:
     wanted = list(dict.fromkeys(w.names))
     if not wanted:
         return
+    objects = sorted({n.object for n in wanted})
     rows = await db.rows(
-        "SELECT object, canonical, space, key FROM crosswalk WHERE key IN (??) OR canonical IN (??)",
-        [n.key for n in wanted], [n.canonical for n in wanted],
+        "SELECT object, canonical, space, key FROM crosswalk WHERE (object IN (??) AND space IN (??) AND key IN (??)) "
+        "OR (object IN (??) AND canonical IN (??))",
+        objects, sorted({n.space for n in wanted}), [n.key for n in wanted], objects, [n.canonical for n in wanted],
     )  # fmt: skip
     by_key = {(r[0], r[2], r[3]): r[1] for r in rows}
     by_id = {(r[0], r[1], r[2]): r[3] for r in rows}
@@ -514,10 +536,7 @@ async def _save_cases(db: Db, w: Working) -> None:
     await _save_decisions(db, w)
     for id_, case, at_us in w.cases:
         if not await _opened_anew(db, w, id_, case, at_us):
-            await db.rows(
-                "INSERT INTO case_ (intent, side, kind, reason, state, opened_us) VALUES (?, ?, ?, ?, 'open', ?)",
-                *id_, case.kind, case.reason, at_us,
-            )  # fmt: skip
+            await _opened(db, id_, case, at_us)
     if w.settled_cases:
         # What the crosswalk contradicts is still to be decided when the leg is not.
         await db.many(
@@ -525,6 +544,13 @@ async def _save_cases(db: Db, w: Working) -> None:
             "WHERE intent = ? AND side = ? AND state IN ('open', 'retrying') AND kind <> 'crosswalk'",
             [(at_us, why, *id_) for id_, at_us, why in w.settled_cases],
         )
+
+
+async def _opened(db: Db, id_: LegId, case: NewCase, at_us: int) -> None:
+    await db.rows(
+        "INSERT INTO case_ (intent, side, kind, reason, state, opened_us) VALUES (?, ?, ?, ?, 'open', ?)",
+        *id_, case.kind, case.reason, at_us,
+    )  # fmt: skip
 
 
 async def _opened_anew(db: Db, w: Working, id_: LegId, case: NewCase, at_us: int) -> bool:

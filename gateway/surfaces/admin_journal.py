@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from gateway.control.cases import Acted, Acting, Cases
 from gateway.control.content import Content
-from gateway.control.told import acted_told, case_line, case_told, intent_line, operation_told
+from gateway.control.told import acted_told, case_line, case_told, feed_line, intent_line, operation_told
 from gateway.edge.json_strict import loads
 from gateway.errors import (
     Broken,
@@ -28,6 +28,7 @@ from gateway.errors import (
 from gateway.pipeline.exchange import InForce
 from gateway.problem import rendered
 from gateway.store.cases import Wanted
+from gateway.store.feeds import FeedBook
 from gateway.store.journal import Journal
 from gateway.store.journal_views import Look, intents
 from gateway.store.sql import StoreDown
@@ -53,6 +54,7 @@ def journal_routes(gateway: Journalled) -> list[Route]:
         Route("/admin/v1/cases", _told(r.listed)),
         Route("/admin/v1/cases/{id:int}", _told(r.shown)),
         Route("/admin/v1/cases/{id:int}:{action}", _told(r.acted), methods=["POST"]),
+        Route("/admin/v1/feeds", _told(r.feeds)),
         Route("/admin/v1/journal", _told(r.looked)),
         Route("/admin/v1/journal/{id}", _told(r.operation)),
     ]
@@ -84,6 +86,10 @@ class _Routes:
         body = await _body(request)
         done = await _act(self._cases, request.path_params["id"], request.path_params["action"], body)
         return JSONResponse(acted_told(done))
+
+    async def feeds(self, _: Request) -> Response:
+        rows = await FeedBook(self._journal.database).rows()
+        return JSONResponse({"feeds": [feed_line(row, now_us()) for row in rows]})
 
     async def looked(self, request: Request) -> Response:
         found = await intents(self._journal.database, _look(request.query_params))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from gateway.core import settling
@@ -15,7 +16,19 @@ from gateway.core.canonical import Document
 from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.filters import Compare
-from gateway.core.intents import OUTCOMES, Done, Event, Fenced, LegRef, Move, Names, NewCase, StepRecord, step_token
+from gateway.core.intents import (
+    OUTCOMES,
+    Done,
+    Event,
+    Fenced,
+    Intent,
+    LegRef,
+    Move,
+    Names,
+    NewCase,
+    StepRecord,
+    step_token,
+)
 from gateway.core.manifests import Manifest, Rule
 from gateway.core.settling import US, Target
 from gateway.errors import (
@@ -104,6 +117,15 @@ class Timing:
     chance: Callable[[], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A leg whose first step stands in the journal, ready to be sent until a moment of the clock that counts suspended time."""
+
+    ready: Prepared
+    record: StepRecord
+    until_boot_s: float
+
+
 Ended = Outcome | GatewayError | None
 """What the authoritative leg came to, for the caller who waits; None while that is open."""
 Tell = Callable[[str, Ended], None]
@@ -132,7 +154,14 @@ class Delivery:
         self.lost: Callable[[Claimed], None] = lambda leg: None
         self.waits: Callable[[str], bool] = lambda intent: False
 
-    async def carry(self, leg: Claimed, found: Found | None = None) -> None:
+    def first_step(self, intent: Intent, place: Place, ready: Prepared) -> Begun:
+        """The first step of a leg that begins when its intent is journalled."""
+        rule = place.manifest.rule(intent.object, intent.verb)
+        until_boot_s = self._timing.boot_s() + self._timing.call_s
+        token = step_token(intent.id, place.side.side, 0)
+        return Begun(ready, self._step_record(0, token, rule, ready), until_boot_s)
+
+    async def carry(self, leg: Claimed, begun: Begun | None = None) -> None:
         """Send what is left of a leg, or settle it first where it is in doubt."""
         try:
             place = await self._places.of(leg)
@@ -143,18 +172,21 @@ class Delivery:
             else:
                 if not leg.authoritative:
                     await reached("other.claimed")
-                await self._send_rest(leg, place, found)
+                await self._send_rest(leg, place, begun)
         except _Gone:
             log.warning("leg.fenced", intent=leg.intent.id, side=leg.ref.side)
             self.lost(leg)
 
     # Sending
 
-    async def _send_rest(self, leg: Claimed, place: Place, found: Found | None) -> None:
+    async def _send_rest(self, leg: Claimed, place: Place, just: Begun | None) -> None:
+        if just is not None:
+            await self._send_from(leg, place, just.ready, 0, begun=True, until_boot_s=just.until_boot_s)
+            return
         begun = leg.step is not None and leg.step.state == "sending"
         number = leg.step.number if leg.step is not None else 0
         try:
-            ready = await self._prepared(leg, place, found)
+            ready = await self._prepared(leg, place)
         except _Skip as skip:
             await self._finish(leg, place, Answer(), skip.key, None, None)
             return
@@ -163,14 +195,14 @@ class Delivery:
             return
         await self._send_from(leg, place, ready, number, begun=begun)
 
-    async def _prepared(self, leg: Claimed, place: Place, found: Found | None) -> Prepared:
+    async def _prepared(self, leg: Claimed, place: Place) -> Prepared:
         """Read the document inside the lane and encode what is to be sent. Raises: GatewayError, _Skip."""
         intent, side = leg.intent, place.side
-        body = await self._body(leg, place)
-        if intent.key is not None and found is None:
+        body, found = await self._body(leg, place), None
+        if intent.key is not None:
             key = await self._own_key(leg, place)
             found = await current(side, key, None, self._deadline_s())
-            self._not_moved(leg, side, body, found)
+            self._not_moved(leg, place, body, found)
         return prepared(side, intent.verb, body, found)
 
     async def _body(self, leg: Claimed, place: Place) -> Document | None:
@@ -186,8 +218,13 @@ class Delivery:
             body = {**body, rule.external_number: number} if number else body
         return body
 
-    def _not_moved(self, leg: Claimed, side: ErpSide, patch: Document | None, found: Found) -> None:
+    def _not_moved(self, leg: Claimed, place: Place, patch: Document | None, found: Found) -> None:
         """Whether the fields of a patch stand in the other ERP as they stood in the authoritative one. Raises: _Skip, Conflict."""
+        side = place.side
+        if leg.intent.origin == "erp":
+            rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+            if settling.shows(rule.evidence, found.document):
+                raise _Skip(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
         if leg.authoritative or patch is None or leg.intent.verb != "change":
             return
         if settling.holds(through(side, patch, found.document), found.document):
@@ -226,11 +263,13 @@ class Delivery:
         else:
             await self._later_or_case(leg, err)
 
-    async def _send_from(self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool) -> None:
+    async def _send_from(
+        self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool, until_boot_s: float | None = None
+    ) -> None:
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
         key = await self._native_key(leg, place)
         record = leg.step if begun else None
-        until_boot_s = self._timing.boot_s() + self._timing.call_s
+        until_boot_s = until_boot_s or self._timing.boot_s() + self._timing.call_s
         answer = Answer()
         while number < len(p.steps):
             if record is None:
@@ -245,7 +284,7 @@ class Delivery:
                 await reached("step.begun")
                 self._may_send(until_boot_s)
                 await reached("step.checked")
-                answer = await self._sent(place, call)
+                answer = await self._sent(place, call, until_boot_s)
             except ErpRefusal as refusal:
                 await self._said_no(leg, place, record, number, refused(place.side, call, refusal), refusal, p)
                 return
@@ -266,9 +305,10 @@ class Delivery:
             else:
                 await self._finish(leg, place, answer, key, done, p)
 
-    async def _sent(self, place: Place, call: StepCall) -> Answer:
+    async def _sent(self, place: Place, call: StepCall, until_boot_s: float) -> Answer:
+        side, may_send = place.side, partial(self._may_send, until_boot_s)
         try:
-            return await place.side.connector.send(place.side.shape, call, self._deadline_s())
+            return await side.connector.send(side.shape, call, self._deadline_s(), side.priority, may_send)
         finally:
             await reached("step.sent")
 
@@ -284,10 +324,13 @@ class Delivery:
             raise ErpDown("The gateway was asleep when it should have sent this.", retry_after_s=1)
 
     def _record(self, leg: Claimed, number: int, rule: Rule, p: Prepared) -> StepRecord:
+        return self._step_record(number, _token(leg, number), rule, p)
+
+    def _step_record(self, number: int, token: str, rule: Rule, p: Prepared) -> StepRecord:
         now_us = self._timing.wall_us()
         ends_us = max(now_us + int(self._timing.call_s * US), self.lease.until_wall_us)
         etag = p.etag if number == 0 else None
-        return StepRecord(number, "sending", _token(leg, number), now_us, settling.quiet_us(rule, ends_us), etag=etag)
+        return StepRecord(number, "sending", token, now_us, settling.quiet_us(rule, ends_us), etag=etag)
 
     async def _begin(self, leg: Claimed, record: StepRecord, p: Prepared, *, known: bool) -> None:
         if known:
@@ -309,21 +352,36 @@ class Delivery:
         self, leg: Claimed, place: Place, answer: Answer, key: NativeKey, step: StepRecord | None, p: Prepared | None
     ) -> None:
         intent, side = leg.intent, place.side
-        body, _ = _asked(leg)
-        number = number_of(side, key, body) if intent.key is None else None
+        number = None
+        if intent.key is None:
+            number = number_of(side, key, None) or number_of(side, key, _asked(leg)[0])
         names = _learned(leg, number)
         own = number if intent.key is None else await self._own_key(leg, place)
+        shown = _kept_for_feed(leg, place, answer)
+        end = partial(self._end, leg, key, step=step, names=names, shown=shown)
         if not leg.authoritative:
-            await self._journal_move(leg, "finish", step=step, key=dumped(dict(key)), names=names)
+            await end()
             return
         outcome = shown_at_once(side, answer, own)
         text = answer_text(outcome or Outcome(None, None, own))
-        await self._journal_move(leg, "finish", step=step, key=dumped(dict(key)), names=names, answer=text)
+        await end(answer=text)
         if outcome is None:
             outcome = await left_behind(side, own, self._deadline_s())
             if outcome.document is not None:
                 await self._journal.picture(intent.id, answer_text(outcome))
         self.tell(intent.id, outcome)
+
+    async def _end(self, leg: Claimed, key: NativeKey, **more: Any) -> None:
+        """Raises: _Gone: another owner ended the leg, and what this call made beside that is a case."""
+        try:
+            await self._journal_move(leg, "finish", key=dumped(dict(key)), **more)
+        except _Gone:
+            view = await self._journal.operation(leg.intent.id)
+            there = next((each for each in view.legs if each.side == leg.ref.side), None) if view else None
+            if there is not None and there.state == "done" and loaded(there.native_key or "{}") != dict(key):
+                reason = f"{leg.erp} has {dict(key)} beside {loaded(there.native_key or '{}')}: a call left after others had settled it"
+                await self._journal.case(leg.ref, NewCase("duplicate", reason), self._timing.wall_us())
+            raise
 
     async def _said_no(
         self,
@@ -384,7 +442,8 @@ class Delivery:
             return
         kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
         no = replace(record, state="refused", note=err.detail) if record is not None else None
-        await self._journal_move(leg, "park", step=no, error=err.detail, case=NewCase(kind or "split", err.detail))
+        kind = "direct-edit" if leg.intent.origin == "erp" else kind or "split"
+        await self._journal_move(leg, "park", step=no, error=err.detail, case=NewCase(kind, err.detail))
 
     async def _not_sent(self, leg: Claimed, record: StepRecord, number: int, err: Unavailable) -> None:
         if leg.step is not None and _in_doubt_before(leg, record):
@@ -468,9 +527,7 @@ class Delivery:
         """The same call under the same key, or with the same If-Match."""
         try:
             ready = (
-                await self._prepared(leg, place, None)
-                if leg.intent.key is None
-                else await self._as_before(leg, place, step)
+                await self._prepared(leg, place) if leg.intent.key is None else await self._as_before(leg, place, step)
             )
         except (_Skip, Conflict):
             await self._compare(leg, place, step)
@@ -489,7 +546,8 @@ class Delivery:
     async def _look_up(self, leg: Claimed, place: Place, step: StepRecord, rule: Rule) -> None:
         query = Query(Compare(str(rule.lookup_by), "eq", step.token), (), 2, None)
         try:
-            page = await place.side.connector.search(place.side.shape, query, self._deadline_s())
+            side = place.side
+            page = await side.connector.search(side.shape, query, self._deadline_s(), side.priority)
         except (GatewayError, ErpRefusal) as err:
             await self._try_later(leg, step, err if isinstance(err, GatewayError) else Conflict(err.message))
             return
@@ -563,7 +621,7 @@ class Delivery:
             await self._finish(leg, place, Answer(), key, done, None)
             return
         try:
-            ready = await self._prepared(leg, place, None)
+            ready = await self._prepared(leg, place)
         except (_Skip, GatewayError) as err:
             await self._try_later(leg, step, err if isinstance(err, GatewayError) else Conflict(str(err)))
             return
@@ -647,6 +705,12 @@ def _moved(leg: Claimed, side: ErpSide, now: Document) -> list[str]:
 def _in_doubt_before(leg: Claimed, record: StepRecord) -> bool:
     """Whether this very step was sent before, and nobody knows what became of that."""
     return leg.step is not None and leg.step.state == "in_doubt" and leg.step.number == record.number
+
+
+def _kept_for_feed(leg: Claimed, place: Place, answer: Answer) -> str | None:
+    """What the ERP showed of a new document, where its change feed will show it again."""
+    followed = leg.intent.verb == "create" and leg.intent.object in place.manifest.delta_feed
+    return dumped(answer.document) if followed and answer.document is not None else None
 
 
 def _object_of_key(object_: str) -> str:

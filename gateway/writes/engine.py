@@ -42,19 +42,21 @@ from gateway.errors import (
 )
 from gateway.observe.logs import log
 from gateway.reads.authoritative import ErpSide, Found
-from gateway.reads.numbers import for_client, key_for_erp
+from gateway.reads.numbers import for_client, for_erp, key_for_erp
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Claimed, Journal, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
-from gateway.writes.carry import Outcome, current, encoded, steps_of
-from gateway.writes.delivery import Delivery, Ended, Place, Places, Timing
+from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
+from gateway.writes.delivery import Begun, Delivery, Ended, Place, Places, Timing
 
 LegId = tuple[str, str, int]
 """An intent, a side, and the fence under which the leg is owned."""
 Permitted = Callable[[Document], Awaitable[None]]
 KEPT_S = 7 * 24 * 3600
 """How long an Idempotency-Key is remembered."""
+OWN_PART = 2 / 3
+"""How much of its lease an instance believes in itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class EngineLimits:
 
 @dataclass(slots=True)
 class WritesGauge:
-    """What the engine is doing, for metrics and health."""
+    """What the engine is doing, for metrics and health. `carrying` counts what it was not just asked for."""
 
     waiting: int = 0
     carrying: Counter[str] = field(default_factory=Counter)
@@ -140,17 +142,22 @@ class Writes:
     ) -> None:
         self.journal, self.crosswalk = journal, crosswalk
         self._timing, self._instance, self._new_id, self._erps = timing, instance, new_id, erps
+        self.instance, self.timing = instance, timing
         self._limits, self._alone = limits or EngineLimits(), alone
         self.gauge = WritesGauge()
         self.delivery = Delivery(journal, crosswalk, places, timing, instance)
         self.delivery.tell, self.delivery.go = self._told, self._go
         self.delivery.has_room, self.delivery.lost = self._has_room, self._lost
         self.delivery.waits = self._keep_waiting
+        self.room: Callable[[str], int] = lambda erp: self._limits.replication
+        """How many legs that nobody waits for an ERP may get now."""
         self._callers: dict[str, asyncio.Future[Ended]] = {}
         self._answering: set[str] = set()
         """Intents whose caller is about to be told that nothing was sent: no 202 may overtake that."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wake = asyncio.Event()
+        self._full = False
+        """Legs are due that found no room: whoever makes room wakes the relay."""
         self._loops: list[asyncio.Task[None]] = []
         self._strays: set[LegId] = set()
         self._carrying: set[LegId] = set()
@@ -164,10 +171,14 @@ class Writes:
         Gives:  what it left behind, or that it is still under way when the caller's time is up.
         Raises: Refused: nothing happened. Unavailable: nothing was sent. RouteMoved: look at the table again.
         """
-        side = w.places[0].side
-        found = await self._found(w, side)
-        intent, names, new_lane = await self._intent(w, side, found)
-        legs = tuple([await self._leg(w, place, found, first=place is w.places[0]) for place in w.places])
+        first, *others = w.places
+        ready = await self._ready(w, first)
+        intent, names, new_lane = await self._intent(w, first.side, ready.found)
+        sent = self.delivery.first_step(intent, first, ready)
+        legs = (
+            NewLeg(first.side.side, first.side.name, starts=True, step=sent.record),
+            *(self._following(w, place, ready.found) for place in others),
+        )
         caller: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._callers[intent.id] = caller
         try:
@@ -175,7 +186,7 @@ class Writes:
                 intent, legs, self._instance, self._timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
             )
             # In a task of its own: a caller who goes away meanwhile leaves no accepted write that nobody carries.
-            taking = asyncio.create_task(self._taken(accept, found))
+            taking = asyncio.create_task(self._taken(accept, sent))
             self._tasks.add(taking)
             taking.add_done_callback(self._let_go)
             verdict = await asyncio.shield(taking)
@@ -189,14 +200,14 @@ class Writes:
         finally:
             del self._callers[intent.id]
 
-    async def _taken(self, accept: Accept, found: Found | None) -> Accepted | Known | EpochMoved:
-        """Journal an intent and begin its authoritative leg where nothing is before it."""
+    async def _taken(self, accept: Accept, sent: Begun) -> Accepted | Known | EpochMoved:
+        """Journal an intent, and carry its authoritative leg where nothing is before it: its first step is in the same commit."""
         verdict = await self._journalled(accept)
         await reached("accept.after_commit")
         if isinstance(verdict, Accepted) and verdict.started is not None:
             erp = accept.legs[0].erp
-            leg = Claimed(verdict.started, verdict.intent, erp, "sending", True, 0, None, None)  # noqa: FBT003  # authoritative
-            self._carry(leg, found)
+            leg = Claimed(verdict.started, verdict.intent, erp, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
+            self._carry(leg, sent, relayed=False)
         return verdict
 
     def _let_go(self, task: asyncio.Task[Any]) -> None:
@@ -218,16 +229,19 @@ class Writes:
                 ) from err
             raise JournalUnavailable("The journal cannot take a write now: nothing was sent.", retry_after_s=2) from err
 
-    async def _found(self, w: Write, side: ErpSide) -> Found | None:
+    async def _ready(self, w: Write, place: Place) -> Prepared:
+        """The authoritative leg as it goes out if nothing is before it. Raises: whatever refuses it, before anything is journalled."""
+        side = place.side
         steps_of(side, w.verb)
-        if w.key is None:
-            encoded(side, w.verb, w.document, None)
-            return None
-        own = await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key)
-        found = await current(side, own, w.if_match, w.deadline_s)
-        await w.permitted(found.document)
-        encoded(side, w.verb, w.document, found)
-        return found
+        found = None
+        if w.key is not None:
+            own = await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key)
+            found = await current(side, own, w.if_match, w.deadline_s)
+            await w.permitted(found.document)
+        body = w.document
+        if body is not None:
+            body = await for_erp(self.crosswalk, side.name, w.spec.name, body)
+        return prepared(side, w.verb, body, found)
 
     async def _intent(self, w: Write, side: ErpSide, found: Found | None) -> tuple[Intent, tuple[Names, ...], bool]:
         id_ = self._new_id()
@@ -250,9 +264,7 @@ class Writes:
         )  # fmt: skip
         return intent, names, w.key is None
 
-    async def _leg(self, w: Write, place: Place, found: Found | None, *, first: bool) -> NewLeg:
-        if first:
-            return NewLeg(place.side.side, place.side.name, starts=True)
+    def _following(self, w: Write, place: Place, found: Found | None) -> NewLeg:
         return NewLeg(place.side.side, place.side.name, parked=self._untranslatable(w, place, found))
 
     def _untranslatable(self, w: Write, place: Place, found: Found | None) -> str | None:
@@ -314,16 +326,16 @@ class Writes:
 
     # Carrying
 
-    def _carry(self, leg: Claimed, found: Found | None = None) -> None:
-        task = asyncio.create_task(self._carried(leg, found))
+    def _carry(self, leg: Claimed, begun: Begun | None = None, *, relayed: bool = True) -> None:
+        task = asyncio.create_task(self._carried(leg, begun, relayed))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carried(self, leg: Claimed, found: Found | None) -> None:
-        self.gauge.carrying[leg.erp] += 1
+    async def _carried(self, leg: Claimed, begun: Begun | None, relayed: bool) -> None:  # noqa: FBT001  # handed through
+        self.gauge.carrying[leg.erp] += relayed
         self._carrying.add(_id(leg))
         try:
-            await self.delivery.carry(leg, found)
+            await self.delivery.carry(leg, begun)
         except StoreDown as err:
             # The leg is ours in the journal and nobody carries it: freed at the next beat, as if its owner had died.
             self.gauge.store_down = str(err)
@@ -333,16 +345,21 @@ class Writes:
             log.error("leg.failed", intent=leg.intent.id, side=leg.ref.side, exc_info=err)
             self._lost(leg)
         finally:
-            self.gauge.carrying[leg.erp] -= 1
+            self.gauge.carrying[leg.erp] -= relayed
             self._carrying.discard(_id(leg))
             self._answering.discard(leg.intent.id)
-            self._wake.set()
+            if self._full:
+                self._wake.set()
 
     def _lost(self, leg: Claimed) -> None:
         self._strays.add(_id(leg))
 
     def _has_room(self) -> bool:
-        return sum(self.gauge.carrying.values()) < self._limits.replication * 4
+        """Whether legs may be handed over here; where an ERP can take none, they wait in the journal and not in its line."""
+        few = sum(self.gauge.carrying.values()) < self._limits.replication * 4
+        room = few and all(self.room(erp) > 0 for erp in self._erps())
+        self._full = self._full or not room
+        return room
 
     async def _go(self, refs: tuple[LegRef, ...]) -> None:
         for leg in await self.journal.owned(refs):
@@ -398,10 +415,13 @@ class Writes:
 
     async def relay_once(self) -> bool:
         """Claim what is due, up to what each ERP may get. Gives: whether there may be more."""
-        more = False
+        more = self._full = False
         for erp in self._erps():
-            room = self._limits.replication - self.gauge.carrying[erp]
+            if not await self.journal.due(erp, self._timing.wall_us()):
+                continue
+            room = min(self._limits.replication - self.gauge.carrying[erp], self.room(erp))
             if room <= 0:
+                self._full = True
                 continue
             claimed = await self.journal.claim(self._instance, erp, self._timing.wall_us(), room)
             for leg in claimed:
@@ -410,10 +430,14 @@ class Writes:
         return more
 
     async def _heart(self) -> None:
+        wait_s = self._limits.lease_s / 3
         while True:
-            await asyncio.sleep(self._limits.lease_s / 3)
+            await asyncio.sleep(wait_s)
+            # Tried sooner again than it is due, so that a short trouble of the store costs no lease.
+            wait_s = self._limits.lease_s / 12
             with suppress(StoreDown):
                 await self._beat()
+                wait_s = self._limits.lease_s / 3
 
     async def _beat(self) -> None:
         """Renew the lease, and free what the dead and the lost own."""
@@ -422,7 +446,7 @@ class Writes:
         self._timing.wall_us.seen(now_us)
         lease = self.delivery.lease
         # It fences itself well before the others think it dead: clocks differ, and a call takes its time.
-        lease.until_boot_s = before_s + self._limits.lease_s * 2 / 3
+        lease.until_boot_s = before_s + self._limits.lease_s * OWN_PART
         lease.until_wall_us = now_us + lease_us
         await self._look_for_orphans()
         strays, self._strays = self._strays, set()

@@ -24,6 +24,7 @@ from gateway.core.intents import (
     Fenced,
     Intent,
     Known,
+    LaneMoved,
     LegRef,
     LegRow,
     Move,
@@ -346,3 +347,39 @@ def test_a_case_opened_with_a_move_names_its_leg() -> None:
     w = t._loaded([move])
     decided(w, move)
     assert w.cases == [(("i1", "legacy"), NewCase("doubt", "nothing tells"), 5)]
+
+
+def edited(id_: str, **more: Any) -> Accept:
+    """Somebody's edit in the legacy ERP."""
+    legs = (NewLeg("legacy", "erp-legacy", there=True), NewLeg("cloud", "erp-cloud"))
+    return Accept(replace(intent(id_, "a"), origin="erp"), legs, "me", 0, **more)
+
+
+def test_an_edit_made_in_an_erp_is_done_there_and_owed_to_the_other_at_its_place_in_the_lane() -> None:
+    w = Working(cells={CELL: CellNow(1)})
+    decided(w, accept("1"))
+    decided(w, edited("2"))
+    assert w.new_legs["2", "legacy"].state == "done"
+    assert w.new_legs["2", "legacy"].values["ended_us"] == 0
+    owed = w.legs["2", "cloud"]
+    assert (owed.state, owed.held, owed.authoritative) == ("waiting", False, False)  # behind the client's write
+
+
+def test_an_edit_with_nothing_before_it_goes_at_once() -> None:
+    w = Working(cells={CELL: CellNow(1)})
+    decided(w, edited("1"))
+    assert w.legs["1", "cloud"].state == "ready"
+
+
+def test_an_edit_that_was_read_before_somebody_wrote_is_not_taken() -> None:
+    w = Working(cells={CELL: CellNow(1)}, last={"a": 4})
+    assert decided(w, edited("1", expects=3)) == LaneMoved("a")
+    assert not w.intents
+    assert isinstance(decided(w, edited("1", expects=4)), Accepted)
+
+
+def test_an_edit_that_the_other_erp_can_never_take_is_a_case_at_once() -> None:
+    w = Working(cells={CELL: CellNow(1)})
+    command = edited("1")
+    decided(w, replace(command, legs=(command.legs[0], replace(command.legs[1], parked="no such field"))))
+    assert [(id_, case.kind) for id_, case, _ in w.cases] == [(("1", "cloud"), "direct-edit")]

@@ -1,0 +1,174 @@
+"""What a record of an ERP's change feed is: our own echo, a person's edit, or something the ERP derived. Pure.
+
+Decided by content: a record that says what our writes left behind is ours, whoever the ERP says changed it; any other difference
+is an edit made in the ERP itself. Source: the write protocol, section 1.10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from gateway.core.canonical import Document
+from gateway.core.crosswalk import parents
+from gateway.core.settling import same, shows
+
+Verdict = Literal["echo", "edit", "new", "derived", "wait", "before"]
+"""Our own write; a person's edit; a document somebody made; the ERP's own consequence; not to be told now; known since before."""
+VERDICTS: tuple[Verdict, ...] = ("echo", "edit", "new", "derived", "wait", "before")
+Evidence = Mapping[str, Collection[str]]
+Moment = datetime | date
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A write that ended in an ERP, as that ERP's dialect says it.
+
+    `shown` is what the ERP answered to a create. `here` says that it was made in the ERP itself and noticed in its feed.
+    """
+
+    seq: int
+    verb: str
+    document: Document | None = None
+    shown: Document | None = None
+    here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a document should say in an ERP. `whole`: a field that does not stand here had the ERP's own value from the start."""
+
+    fields: Document
+    whole: bool
+    ours: bool = False
+    """Whether a write of ours explains that the document changed."""
+    called: frozenset[str] = frozenset()
+    """The verbs among these writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a record differs from what was expected: new values, the old ones, values that nobody knew, and verbs it shows."""
+
+    edited: Document
+    before: Document
+    unknown: Document
+    called: tuple[str, ...] = ()
+
+
+def expected(image: Document | None, effects: Iterable[Effect], evidence: Mapping[str, Evidence]) -> Expected:
+    """The post-image of a document: what it was when somebody last looked, and what was written to it since."""
+    fields, whole, ours = dict(image or {}), image is not None, False
+    called = set()
+    for effect in effects:
+        if effect.verb == "create":
+            fields, whole = {**(effect.shown or {}), **(effect.document or {})}, True
+        elif effect.verb == "change":
+            fields |= effect.document or {}
+        for name in evidence.get(effect.verb, ()):
+            fields.pop(name, None)  # it moved on, to where only the ERP knows
+        ours = ours or not effect.here
+        called.add(effect.verb)
+    return Expected(fields, whole, ours, frozenset(called))
+
+
+def difference(
+    now: Document, known: Expected, tracked: Collection[str], evidence: Mapping[str, Evidence]
+) -> Difference:
+    """Compare a record with what was expected, in the fields that a person can change there."""
+    names = [name for name in sorted(tracked) if name in now]
+    edited = {n: now[n] for n in names if n in known.fields and not same(now[n], known.fields[n])}
+    unknown = {n: now[n] for n in names if n not in known.fields}
+    called = [verb for verb, words in evidence.items() if verb not in known.called and _shows_newly(words, known, now)]
+    return Difference(edited, {n: known.fields[n] for n in edited}, unknown, tuple(called))
+
+
+def _shows_newly(words: Evidence, before: Expected, now: Document) -> bool:
+    """A document that we made and called nothing of shows nothing yet, also where nobody has seen it since."""
+    told = before.whole or all(before.fields.get(name) is not None for name in words)
+    return told and shows(words, now) and not shows(words, before.fields)
+
+
+def against(other: Document, d: Difference) -> Difference:
+    """The difference with the counterpart's values in place of what nobody knew."""
+    differ = {n: v for n, v in d.unknown.items() if n in other and not same(v, other[n])}
+    return Difference(d.edited | differ, d.before | {n: other[n] for n in differ}, {}, d.called)
+
+
+def settled_there(d: Difference, other: Document) -> bool:
+    """Whether the counterpart says the same already: both ERPs derived it, or both were edited alike."""
+    return not d.called and all(name in other and same(value, other[name]) for name, value in d.edited.items())
+
+
+def derived(object_: str, document: Document, derives: Collection[str]) -> bool:
+    """Whether a record is an ERP's own consequence of another document: compared, never mirrored."""
+    return object_ in derives and bool(parents(object_, document))
+
+
+def kept(now: Document, tracked: Collection[str], evidence: Mapping[str, Evidence]) -> Document:
+    """What is remembered of a record."""
+    names = {*tracked, *(name for words in evidence.values() for name in words)}
+    return {name: now[name] for name in sorted(names) if name in now}
+
+
+# The sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Where a reader is: all records from `since` on, in the order of their moment; `place` leads on within one moment."""
+
+    since: Moment
+    place: str | None = None
+
+
+def started(cursor: Moment, overlap_s: float, grain: timedelta) -> Sweep:
+    """A new sweep begins before the cursor: a transaction that committed late carries the time of its start."""
+    return Sweep(_floor(cursor, grain) - _whole(timedelta(seconds=overlap_s), grain))
+
+
+def onward(sweep: Sweep, last: Moment | None, place: str | None, grain: timedelta) -> Sweep | None:
+    """Where to read on after a page whose last record changed at `last`; None at the end.
+
+    The ERP's own place counts rows, and rows move to the end when they change: it is followed only among records of one moment.
+    """
+    if place is None or last is None:
+        return None
+    next_ = _floor(last, grain)
+    return Sweep(next_) if next_ > _floor(sweep.since, grain) else Sweep(sweep.since, place)
+
+
+def grain_of(kind: str, native_fields: int) -> timedelta:
+    """How finely an ERP's feed tells times apart."""
+    return DAY if kind == "date" or native_fields > 1 else SECOND
+
+
+def _floor(moment: Moment, grain: timedelta) -> Moment:
+    if not isinstance(moment, datetime):
+        return moment
+    if grain >= DAY:
+        return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment.replace(microsecond=0)
+
+
+def _whole(span: timedelta, grain: timedelta) -> timedelta:
+    """A span in whole grains, rounded up."""
+    return grain * -(-span // grain)
+
+
+def text_of(moment: Moment) -> str:
+    """A cursor as the store keeps it."""
+    return moment.isoformat()
+
+
+def moment_of(text: str) -> Moment:
+    """The cursor that `text_of` wrote."""
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)
+
+
+def reached(moments: Iterable[Any], so_far: Moment | None) -> Moment | None:
+    """The latest moment seen."""
+    return max((m for m in (*moments, so_far) if m is not None), default=None)

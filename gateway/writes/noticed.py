@@ -1,0 +1,311 @@
+"""What becomes of one record of a change feed: nothing, or an intent of origin `erp` that carries a person's edit to the other ERP.
+
+An edit is believed only of a document that was read between two looks at the journal which saw the same: what was read before one of
+our own writes ended looks like somebody took it back. The journal takes the intent only if its lane has not moved since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.core import feeds, settling
+from gateway.core.canonical import Document
+from gateway.core.canonical.stored import dumped, loaded
+from gateway.core.crosswalk import SHOWN, Number, canonical_id, erp_space, parents
+from gateway.core.feeds import Difference, Effect, Expected, Verdict
+from gateway.core.intents import Accept, Accepted, Intent, Names, NewLeg
+from gateway.errors import GatewayError, NoSuchDocument, Unavailable
+from gateway.observe.logs import log
+from gateway.reads import numbers
+from gateway.reads.authoritative import decoded, find
+from gateway.store.crosswalk import Crosswalk
+from gateway.store.feeds import Done, FeedBook, FeedId, Image, Line, Looked
+from gateway.store.journal import Journal
+from gateway.store.sql import StoreDown
+from gateway.writes.carry import through
+from gateway.writes.delivery import Timing
+from gateway.writes.feed_plan import Feed, copied, refused_there
+
+PATIENCE_S = 60.0
+"""How long a document may wait for the one that it refers to."""
+ROUND = 4
+"""So many edits in turn, and the next one is a person's to decide."""
+FOLDED = 20
+"""So many writes of a lane are looked through at each look before what they come to is kept."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A record that cannot be told yet. `creating` are the creates under way when it was first seen: it may be one of theirs."""
+
+    moment: feeds.Moment | None
+    since_s: float
+    creating: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document of a feed, with its number there."""
+
+    key: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What a record was, and what is remembered of it."""
+
+    verdict: Verdict
+    image: Image | None = None
+    again: bool = False
+    """It shows more than one intent can say: look once more."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Judges records for one instance. Raises, everywhere: StoreDown, GatewayError where an ERP cannot be asked."""
+
+    journal: Journal
+    crosswalk: Crosswalk
+    book: FeedBook
+    timing: Timing
+    instance: str
+    new_id: Callable[[], str]
+    waiting: dict[FeedId, dict[str, Waiting]] = field(default_factory=dict)
+    looked_us: dict[FeedId, int] = field(default_factory=dict)
+    """When each feed's last look began that read it to its end."""
+
+    async def judged(self, feed: Feed, records: Sequence[Record], looked: Looked) -> Mapping[str, Verdict]:
+        """What each record is; edits are in the journal when this comes back, and `looked` has grown by what was learned."""
+        lines = await self._lines(feed, [record.key for record in records]) if records else {}
+        found = {}
+        for record in records:
+            noticed = await self._whatever_comes(feed, record, lines[record.key], looked)
+            found[record.key] = noticed.verdict
+            if noticed.verdict != "wait" and not noticed.again:
+                self.waiting.get(feed.id, {}).pop(record.key, None)
+            if noticed.image is not None:
+                looked.images.append(noticed.image)
+            looked.edits += noticed.verdict in ("edit", "new")
+            looked.derived += noticed.verdict == "derived"
+        return found
+
+    async def _whatever_comes(self, feed: Feed, record: Record, line: Line, looked: Looked) -> Noticed:
+        """One record that nobody can tell holds up no other: it is tried again at each look, and the feed says so."""
+        try:
+            return await self._one(feed, record, line)
+        except (StoreDown, Unavailable):
+            raise
+        except Exception as err:  # a record may hold anything
+            log.error("feed.record_failed", erp=feed.id[0], object=feed.id[1], key=record.key, exc_info=err)
+            looked.error = f"{record.key}: {type(err).__name__}: {err}"
+            return self._wait(feed, record)
+
+    async def known_before(self, feed: Feed, records: Sequence[Record], looked: Looked) -> None:
+        """Remember records as they are: they changed before anybody looked."""
+        lines = await self._lines(feed, [record.key for record in records])
+        for record in records:
+            line = lines[record.key]
+            if not line.busy:
+                looked.images.append(self._image(feed, line, record.document))
+
+    async def _lines(self, feed: Feed, keys: Iterable[str]) -> Mapping[str, Line]:
+        own, there = feed.source.side.name, feed.target.side.name
+        more = (SHOWN, erp_space(there)) if feed.same_numbers else ()
+        otherwise = own if feed.leads or not feed.same_numbers else there
+        return await self.book.lines(feed.id, keys, (erp_space(own), *more), otherwise)
+
+    async def _one(self, feed: Feed, record: Record, line: Line) -> Noticed:
+        if _unheard_of(line):
+            if feeds.derived(feed.spec.name, record.document, feed.derives):
+                return Noticed("derived")
+            return await self._made(feed, record)
+        if line.busy:
+            return self._wait(feed, record)
+        known = await self._expected(feed, line, record.document)
+        d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
+        if not d.edited and not d.called and (not d.unknown or known.whole or known.ours):
+            learned = d.unknown or len(line.done) > FOLDED
+            return Noticed("echo", self._image(feed, line, record.document) if learned else None)
+        return await self._edited(feed, record, line)
+
+    async def _expected(self, feed: Feed, line: Line, now: Document) -> Expected:
+        effects = [await self._effect(feed, done, now) for done in line.done]
+        return feeds.expected(line.image, effects, feed.evidence)
+
+    async def _effect(self, feed: Feed, done: Done, now: Document) -> Effect:
+        side, document, shown = feed.source.side, None, None
+        if done.text is not None:
+            asked = loaded(done.text)["patch"] if done.verb == "change" else loaded(done.text)
+            own = await numbers.for_erp(self.crosswalk, side.name, feed.spec.name, asked)
+            document = through(side, own, now if done.verb == "change" else {})
+        if done.shown is not None:
+            shown = decoded(side, loaded(done.shown))
+        return Effect(done.seq, done.verb, document, shown, done.here)
+
+    def _image(self, feed: Feed, line: Line, now: Document) -> Image:
+        return Image(line.canonical, line.settled, feeds.kept(now, feed.tracked, feed.evidence))
+
+    def _wait(self, feed: Feed, record: Record, creating: frozenset[str] | None = None) -> Noticed:
+        moment = record.document.get(feed.changed_at)
+        mine = self.waiting.setdefault(feed.id, {})
+        first = mine.setdefault(record.key, Waiting(moment, self.timing.steady_s(), creating))
+        first.creating = creating if first.creating is None else first.creating
+        return Noticed("wait")
+
+    # A document that was there before
+
+    async def _edited(self, feed: Feed, record: Record, line: Line) -> Noticed:
+        """Look again, closely, and carry over what is still different."""
+        try:
+            found = await find(feed.source.side, record.key, self._deadline_s())
+        except NoSuchDocument:
+            return Noticed("echo")
+        again = (await self._lines(feed, [record.key]))[record.key]
+        if again != line:
+            return self._wait(feed, record)
+        record = Record(record.key, found.document)
+        known = await self._expected(feed, line, found.document)
+        d = feeds.difference(found.document, known, feed.tracked, feed.evidence)
+        counterpart, reached = await self._counterpart(feed, line, record.key)
+        reason = None
+        if d.unknown and not (known.whole or known.ours):
+            if not reached:
+                return self._wait(feed, record)
+            guessed = feeds.against(counterpart or {}, d)
+            if guessed.edited != d.edited and not feed.leads:
+                reason = f"{feed.source.side.name} is not in charge, and nobody knows what stood there before"
+            d = guessed
+        same_there = counterpart is not None and feeds.settled_there(d, counterpart)
+        if not d.called and (not d.edited or (same_there and not await self.book.open_in(line.canonical))):
+            return Noticed("echo", self._image(feed, line, found.document))
+        return await self._carry_over(feed, record, line, d, reason)
+
+    async def _counterpart(self, feed: Feed, line: Line, key: str) -> tuple[Document | None, bool]:
+        """The document as the other ERP has it, in this one's numbers; and whether that one could be asked."""
+        target, object_ = feed.target.side, feed.spec.name
+        names = await self.crosswalk.of(object_, line.canonical)
+        number = names.get(erp_space(target.name)) or (key if feed.same_numbers else None)
+        if number is None:
+            return None, True
+        try:
+            found = await find(target, number, self._deadline_s())
+        except NoSuchDocument:
+            return None, True
+        except GatewayError:
+            return None, False
+        (shown,) = await numbers.for_client(self.crosswalk, target.name, object_, [found.document])
+        own = await numbers.for_erp(self.crosswalk, feed.source.side.name, object_, shown)
+        return through(feed.source.side, {n: own.get(n) for n in feed.tracked if n in own}, own), True
+
+    async def _carry_over(self, feed: Feed, record: Record, line: Line, d: Difference, reason: str | None) -> Noticed:
+        if d.edited:
+            patch, before = await self._shown(feed, d.edited), await self._shown(feed, d.before)
+            text = dumped({"patch": patch, "before": before})
+            reason = reason or refused_there(feed, d.edited) or _going_round(line, d)
+            taken = await self._accept(feed, record, line, "change", text, reason)
+        else:
+            taken = await self._accept(feed, record, line, d.called[0], None, reason)
+        again = bool(d.called) and (bool(d.edited) or len(d.called) > 1)
+        if not taken or again:
+            self._wait(feed, record)
+        return Noticed("edit" if taken else "wait", again=again)
+
+    # A document that somebody made
+
+    async def _made(self, feed: Feed, record: Record) -> Noticed:
+        side, object_ = feed.source.side, feed.spec.name
+        under_way = await self.book.creating(object_, side.name)
+        line = (await self._lines(feed, [record.key]))[record.key]
+        if not _unheard_of(line):
+            return self._wait(feed, record)
+        before = self.waiting.get(feed.id, {}).get(record.key)
+        suspects = before.creating if before is not None else None
+        if suspects is None:
+            # What could take effect no more when the feed was last read to its end would have been there.
+            looked_us = self.looked_us.get(feed.id, 0)
+            suspects = frozenset(intent for intent, (_, quiet_us) in under_way.items() if quiet_us >= looked_us)
+        if suspects & under_way.keys():
+            # It may be ours: whoever knows, the ERP or a person, tells.
+            return self._wait(feed, record, suspects)
+        named = parents(object_, record.document)
+        reason = None
+        above = {n: await self.crosswalk.holder(n[0], erp_space(side.name), n[1]) for n in sorted(named)}
+        if None in above.values():
+            if before is None or self.timing.steady_s() - before.since_s < PATIENCE_S:
+                return self._wait(feed, record, suspects)
+            reason = f"it refers to documents that {feed.target.side.name} does not have"
+        try:
+            found = await find(side, record.key, self._deadline_s())
+        except NoSuchDocument:
+            return Noticed("echo")
+        if feed.same_numbers and (await self._counterpart(feed, line, record.key))[0] is not None:
+            return await self._edited(feed, record, line)
+        return await self._copied(feed, Record(record.key, found.document), line, above, reason)
+
+    async def _copied(
+        self, feed: Feed, record: Record, line: Line, above: Mapping[Number, str | None], reason: str | None
+    ) -> Noticed:
+        copy = copied(feed, record.document)
+        text = dumped(await self._shown(feed, copy))
+        lanes = tuple(sorted(id_ or canonical_id(n[0], feed.source.side.name, n[1]) for n, id_ in above.items()))
+        reason = reason or refused_there(feed, copy)
+        taken = await self._accept(feed, record, line, "create", text, reason, lanes)
+        if not taken:
+            return self._wait(feed, record)
+        # A copy is new: what was called of the original since then is carried over after it.
+        states = {name for words in feed.evidence.values() for name in words}
+        image = Image(line.canonical, 1, feeds.kept(record.document, feed.tracked - states, {}))
+        again = any(settling.shows(words, record.document) for words in feed.evidence.values())
+        if again:
+            self._wait(feed, record)
+        return Noticed("new", image, again=again)
+
+    # The journal
+
+    async def _accept(  # all that an intent is made of
+        self, feed: Feed, record: Record, line: Line, verb: str, text: str | None, parked: str | None,
+        above: tuple[str, ...] = (),
+    ) -> bool:  # fmt: skip
+        """Journal an edit. Gives: False where lane or cell moved meanwhile; then it is looked at again."""
+        side, other, spec, cell = feed.source.side, feed.target.side, feed.spec, feed.cell
+        own = Names(spec.name, line.canonical, erp_space(side.name), record.key)
+        shown = (await self.crosswalk.of(spec.name, line.canonical)).get(SHOWN)
+        names = (own,) if shown is not None else (own, Names(spec.name, line.canonical, SHOWN, record.key))
+        intent = Intent(
+            id=self.new_id(), lane=line.canonical, plant=cell.plant, domain=cell.domain, object=spec.name, verb=verb,
+            epoch=cell.epoch, term=cell.term, side=side.side, content=feed.content, created_us=self.timing.wall_us(),
+            client=f"erp:{side.name}", subject="", origin="erp", key=None if verb == "create" else shown or record.key,
+            document=text, parents=above,
+        )  # fmt: skip
+        legs = (NewLeg(side.side, side.name, there=True), NewLeg(other.side, other.name, parked=parked))
+        accept = Accept(
+            intent, legs, self.instance, self.timing.wall_us(), names=names if not line.named else (), expects=line.last
+        )
+        verdict = await self.journal.do(accept)
+        if isinstance(verdict, Accepted):
+            log.info("direct_edit", erp=side.name, object=spec.name, verb=verb, intent=intent.id, case=parked)
+        return isinstance(verdict, Accepted)
+
+    async def _shown(self, feed: Feed, document: Document) -> Document:
+        (made,) = await numbers.for_client(self.crosswalk, feed.source.side.name, feed.spec.name, [document])
+        return made
+
+    def _deadline_s(self) -> float:
+        return self.timing.steady_s() + self.timing.call_s
+
+
+def _unheard_of(line: Line) -> bool:
+    return not line.named and line.image is None and not line.last
+
+
+def _going_round(line: Line, d: Difference) -> str | None:
+    """Two ERPs that correct each other would do so for ever."""
+    last = line.done[-ROUND:]
+    turns = [done.here for done in last]
+    changes = [loaded(done.text)["patch"] for done in last if done.edit and done.verb == "change" and done.text]
+    alike = len(changes) == ROUND and all(patch.keys() == d.edited.keys() for patch in changes)
+    if alike and turns == [True, False] * (ROUND // 2):
+        return "the two ERPs change it in turn, and nobody else does"
+    return None
