@@ -43,6 +43,13 @@ class WaveTable:
 
     revision: int
     cells: Mapping[CellId, Cell] = field(default_factory=dict)
+    one_number: bool = field(init=False, compare=False)
+    """No document has one number here and another there: no cell ever moved, or writes to two ERPs. A document refers to others
+    of any cell, so one cell alone tells nothing."""
+
+    def __post_init__(self) -> None:
+        one = all(cell.epoch == 1 and len(PHASES[cell.phase].writes) == 1 for cell in self.cells.values())
+        object.__setattr__(self, "one_number", one)
 
     def cell(self, plant: str, domain: str) -> Cell | None:
         return self.cells.get((plant, domain))

@@ -52,9 +52,8 @@ async def _read(x: Exchange, side: ErpSide, operation: Operation) -> Result:
 
 
 def _numbers(x: Exchange) -> Crosswalk | None:
-    """The crosswalk, where numbers may differ: a cell that never moved has only ever shown its own."""
-    cell = required(x.cell, "cell")
-    if x.in_force.writes is None or (cell.epoch == 1 and len(PHASES[cell.phase].writes) == 1):
+    """The crosswalk, where numbers may differ."""
+    if x.in_force.writes is None or x.in_force.table.one_number:
         return None
     return x.in_force.writes.crosswalk
 
@@ -153,6 +152,7 @@ def _asked(x: Exchange, side: ErpSide, operation: Operation) -> Write:
         deadline_s=x.deadline_s,
         permitted=partial(authorize_lines, x),
         idempotency_key=x.idempotency_key,
+        one_number=x.in_force.table.one_number,
     )
 
 

@@ -80,6 +80,8 @@ class Write:
     deadline_s: float
     permitted: Permitted
     idempotency_key: str | None = None
+    one_number: bool = False
+    """Every ERP's numbers are those that clients know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +237,11 @@ class Writes:
         steps_of(side, w.verb)
         found = None
         if w.key is not None:
-            own = await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key)
+            own = w.key if w.one_number else await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key)
             found = await current(side, own, w.if_match, w.deadline_s)
             await w.permitted(found.document)
         body = w.document
-        if body is not None:
+        if body is not None and not w.one_number:
             body = await for_erp(self.crosswalk, side.name, w.spec.name, body)
         return prepared(side, w.verb, body, found)
 

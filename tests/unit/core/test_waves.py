@@ -85,3 +85,10 @@ def test_after_an_apply_there_is_nothing_left_to_plan(before: list[Cell], after:
 def test_every_phase_that_carries_traffic_has_one_side_in_charge() -> None:
     for phase in PHASES.values():
         assert not phase.carries_traffic or (phase.authoritative is not None and phase.writes[0] == phase.authoritative)
+
+
+def test_a_plant_that_never_moved_refers_to_documents_of_cells_that_did() -> None:
+    assert TABLE.one_number
+    stock = Cell("1000", "inventory", "ecc", "s4")
+    for now in (moved(HAMBURG, "dual_legacy"), replace(HAMBURG, epoch=3)):
+        assert not WaveTable(8, {cell.id: cell for cell in (now, stock)}).one_number
