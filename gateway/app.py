@@ -136,6 +136,7 @@ class Gateway:
         self._budgets = Budgets()
         self._seat: Seat | None = None
         self._looked_boot_s = 0.0
+        self._refreshing = asyncio.Lock()
         self._decisions = DecisionCache()
         self._tasks: list[asyncio.Task[None]] = []
         self._writes: Writes | None = None
@@ -237,15 +238,24 @@ class Gateway:
             self._seat = seated(self._seat, self._writes.instance, await self._writes.journal.living())
             self._budgets.seat(self._seat)
 
-    async def refreshed(self) -> InForce:
-        """What the store says now, at once and not at the next look."""
+    async def refreshed(self, than: int | None = None) -> InForce:
+        """What the store says now, at once and not at the next look.
+
+        Takes: `than`, the revision of a table that turned out to be old. A move turns away many writes at one moment: one of
+        them looks, and the others take what it found.
+        """
+        async with self._refreshing:
+            if than is None or self.in_force.table.revision <= than:
+                await self._refresh()
+            return self.in_force
+
+    async def _refresh(self) -> None:
         now = await running(self.store)
         if now is not None and (now.table.revision, now.content) != (
             self.in_force.table.revision,
             self.in_force.content.revision,
         ):
             await self._swap(now)
-        return self.in_force
 
     async def _swap(self, now: Running) -> None:
         """Build what `now` says and put it in force with one assignment."""

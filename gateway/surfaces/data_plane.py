@@ -38,7 +38,7 @@ class Serving(Protocol):
     @property
     def draining(self) -> bool: ...
 
-    async def refreshed(self) -> InForce: ...
+    async def refreshed(self, than: int | None = None) -> InForce: ...
 
 
 class DataPlane:
@@ -86,7 +86,11 @@ class DataPlane:
             if not isinstance(error, RouteMoved):
                 break
             # Nothing was sent: the same request, asked again of the table as it is now.
-            in_force = await self._serving.refreshed()
+            try:
+                in_force = await self._serving.refreshed(x.in_force.table.revision)
+            except Exception as err:  # the store's or the content's trouble is not the caller's: it may come again
+                log.error("route.unread", reason=f"{type(err).__name__}: {err}")
+                break
             x = filled(
                 x, in_force=in_force, cell=None, side=None, erp=None, translation=None, shape=None, decision=None
             )

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -91,15 +92,16 @@ async def _writes(journal: Journal, concurrent: int, seconds: float) -> dict[str
     ends_at_s, taken_ms = time.perf_counter() + seconds, list[float]()
     cpu_s, began_s = time.process_time(), time.perf_counter()
 
-    async def one(number: int) -> None:
-        count = 0
+    # Rising with time, as an operation's id does.
+    ids = (f"{concurrent:08x}{number:024x}" for number in count())
+
+    async def one() -> None:
         while time.perf_counter() < ends_at_s:
-            count += 1
             at_s = time.perf_counter()
-            await _write(journal, f"{number:04x}{concurrent:04x}{count:024x}")
+            await _write(journal, next(ids))
             taken_ms.append((time.perf_counter() - at_s) * 1000)
 
-    await asyncio.gather(*(one(number) for number in range(concurrent)))
+    await asyncio.gather(*(one() for _ in range(concurrent)))
     spent_s = time.perf_counter() - began_s
     ordered = sorted(taken_ms)
     return {
