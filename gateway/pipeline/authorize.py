@@ -19,17 +19,27 @@ async def authorize(x: Exchange) -> Exchange:
     operation: Operation = required(x.operation, "operation")
     decision = await _decide(x, operation, operation.plant)
     if operation.document is not None:
-        await authorize_lines(x, operation.document)
+        await authorize_lines(x, operation.document, decision)
     _unmasked_filter(operation, decision)
     _within_rate(x, decision)
     return filled(x, decision=decision)
 
 
-async def authorize_lines(x: Exchange, document: Document) -> None:
-    """Ask the policy for every other plant that a document's lines name: a caller's own document or the ERP's. Raises: Denied."""
+async def authorize_lines(x: Exchange, document: Document, first: Decision | None = None) -> None:
+    """Ask the policy for every other plant that a document's lines name: a caller's own document or the ERP's.
+
+    Takes: `first`, the decision for the plant of the cell, which says what is masked. Raises: Denied, also where another plant
+    hides more: a document is masked as one.
+    """
     operation: Operation = required(x.operation, "operation")
     for plant in sorted(plants_in(operation.spec, document) - {operation.plant}):
-        await _decide(x, operation, plant)
+        decision = await _decide(x, operation, plant)
+        masked = (first or required(x.decision, "decision")).obligations.mask
+        if hidden := sorted(set(decision.obligations.mask) - set(masked)):
+            raise Denied(
+                f"The document has lines of plant {plant}, where this caller may not see every field.",
+                reasons=["obligation-not-enforceable:mask"], plant=plant, fields=hidden,
+            )  # fmt: skip
 
 
 async def _decide(x: Exchange, operation: Operation, plant: str) -> Decision:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.calls import Json, Plant, good, purchase_line, refused
 from tests.e2e.changes import MOVE, await_applied
-from tests.support.gateway import RunningGateway
+from tests.support.gateway import Deployment, RunningGateway
 
 BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
 
@@ -253,3 +253,19 @@ def _for_two(gateway: RunningGateway) -> str:
 def _buyer_of_1000(gateway: RunningGateway) -> Plant:
     token = gateway.token(roles=["buyer", "buyer_senior"], plants=["1000"])
     return Plant(gateway.client(None, Authorization=f"Bearer {token}"), "1000")
+
+
+def test_what_one_plant_hides_is_not_shown_in_a_document_of_another_plant(
+    own: Deployment, starter: Callable[[Deployment], RunningGateway]
+) -> None:
+    rule = 'mask contains "lines[].price" if {\n\tinput.cell.plant == "2000"\n\tsome role in granting_roles\n\trole == "buyer"\n}\n'
+    own.edit("policies/authz.rego", "mask contains path if {", rule + "\nmask contains path if {")
+    gateway = starter(own)
+    key = _for_two(gateway)
+    token = gateway.token(roles=["buyer", "buyer_senior"], plants=["1000", "2000"])
+    buyer = Plant(gateway.client(None, Authorization=f"Bearer {token}"), "1000")
+    problem = refused(buyer.read("purchase-orders", key), 403, "denied")
+    assert problem["reasons"] == ["obligation-not-enforceable:mask"]
+    assert (problem["plant"], problem["fields"]) == ("2000", ["lines[].price"])
+    assert key not in {row["id"] for row in buyer.rows("purchase-orders")}
+    assert good(Plant(gateway.client("admin"), "1000").read("purchase-orders", key))["lines"][1]["price"]
