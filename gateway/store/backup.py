@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gateway.core.intents import step_token
 from gateway.store.engine import StoreUnusable
-from gateway.store.journal import audited
 from gateway.store.sql import Db, in_transaction, open_sqlite
+from gateway.store.working_set import audited
 
 RECONCILE = "reconcile"
 """The row of `store_state` that demands a full reconciliation."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.core.intents import Decision, LegState
 from gateway.core.phases import Side
-from gateway.store.journal import decide
 from gateway.store.sql import Database, Db
+from gateway.store.working_set import decide
 
 _COLUMNS = (
     "c.id, c.kind, c.reason, c.state, c.opened_us, c.closed_us, c.closed_by, c.note, c.intent, c.side, i.plant, i.domain, "

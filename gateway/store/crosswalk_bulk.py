@@ -12,8 +12,8 @@ from typing import TypeVar
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 
 from gateway.core.intents import Names
-from gateway.store.journal import audited
 from gateway.store.sql import Database, Db, ThreadedSqlite
+from gateway.store.working_set import audited
 
 T = TypeVar("T")
 UNIQUE_VIOLATED = (sqlite3.IntegrityError, asyncpg.UniqueViolationError)

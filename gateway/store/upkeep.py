@@ -12,8 +12,8 @@ from sqlalchemy import text
 from gateway.store.backup import RECONCILE
 from gateway.store.crosswalk_bulk import Audit
 from gateway.store.engine import Store
-from gateway.store.journal import audited
 from gateway.store.sql import Database, Db
+from gateway.store.working_set import audited
 
 _BATCH = 500
 _SETTLED_US = 3600 * 1_000_000
