@@ -51,12 +51,12 @@ from gateway.store.schema import migrate
 from gateway.store.sql import machine_us
 from gateway.store.upkeep import demanded
 from gateway.store.waves import Running, files_of, revision, running
-from gateway.writes.delivery import Place, StoreClock, Timing
 from gateway.writes.engine import OWN_PART, EngineLimits, Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
 from gateway.writes.feed_state import FeedLimits
 from gateway.writes.noticed import Reader
+from gateway.writes.place import Place, StoreClock, Timing
 
 _HERE = Path(__file__).parent
 _CALLERS_KEPT = 10_000

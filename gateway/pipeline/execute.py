@@ -21,8 +21,8 @@ from gateway.reads.authoritative import ErpSide, find, search
 from gateway.reads.numbers import for_client, key_for_erp
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.sql import StoreDown
-from gateway.writes.delivery import Place
 from gateway.writes.engine import Pending, Write, Writes, Written
+from gateway.writes.place import Place
 
 
 async def execute(x: Exchange) -> Exchange:

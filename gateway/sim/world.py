@@ -45,12 +45,12 @@ from gateway.store.feeds import FeedBook, FeedId
 from gateway.store.journal import Claimed, Journal
 from gateway.store.schema import empty_sqlite
 from gateway.store.sql import Database, StoreDown
-from gateway.writes.delivery import Place, StoreClock, Timing
 from gateway.writes.engine import EngineLimits, Write, Writes, Written
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
 from gateway.writes.feed_state import FeedLimits
 from gateway.writes.noticed import Reader, Waiting
+from gateway.writes.place import Place, StoreClock, Timing
 
 Row = tuple[Any, ...]
 PLANT, DOMAIN, STOCK = "1000", "production", "inventory"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.core import settling
 from gateway.core.backoff import wait_s
@@ -24,12 +24,11 @@ from gateway.core.intents import (
     Intent,
     LegRef,
     Move,
-    Names,
     NewCase,
     StepRecord,
     step_token,
 )
-from gateway.core.manifests import Manifest, Rule
+from gateway.core.manifests import Rule
 from gateway.core.settling import US, Target
 from gateway.errors import (
     Broken,
@@ -47,10 +46,22 @@ from gateway.errors import (
 from gateway.observe.logs import log
 from gateway.protocols.port import Answer, ErpRefusal, NativeKey, Query, StepCall
 from gateway.reads import numbers
-from gateway.reads.authoritative import ErpSide, Found, key_of
+from gateway.reads.authoritative import Found, key_of
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Claimed, Journal
 from gateway.store.points import reached
+from gateway.writes.asked import (
+    answer_text,
+    asked_of,
+    error_text,
+    in_doubt_before,
+    kept_for_feed,
+    learned,
+    moved_fields,
+    object_of_key,
+    patch_now,
+    step_id,
+)
 from gateway.writes.carry import (
     Outcome,
     Prepared,
@@ -66,55 +77,7 @@ from gateway.writes.carry import (
     steps_of,
     through,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a leg goes, in the content its intent was accepted with."""
-
-    side: ErpSide
-    manifest: Manifest
-
-
-class Places(Protocol):
-    """Finds the place of a leg. Raises: Broken: the content is gone."""
-
-    async def of(self, leg: Claimed) -> Place: ...
-
-
-class StoreClock:
-    """The database's time, from the machine's and the difference that was seen last: what instances must agree on."""
-
-    def __init__(self, machine_us: Callable[[], int]) -> None:
-        self._machine_us, self._ahead_us = machine_us, 0
-
-    def __call__(self) -> int:
-        return self._machine_us() + self._ahead_us
-
-    def seen(self, database_us: int) -> None:
-        """The database said what time it is."""
-        self._ahead_us = database_us - self._machine_us()
-
-
-@dataclass(slots=True)
-class Lease:
-    """Until when this instance may send: by its own clock that counts suspended time, and as others see it."""
-
-    until_boot_s: float = float("inf")
-    until_wall_us: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """`call_s` is how long one call may take. `wall_us`, `steady_s` and `boot_s` are clocks: of the day, of the event loop,
-    and one that counts suspended time. `chance` gives [0, 1).
-    """
-
-    call_s: float
-    wall_us: StoreClock
-    steady_s: Callable[[], float]
-    boot_s: Callable[[], float]
-    chance: Callable[[], float]
+from gateway.writes.place import Lease, Place, Places, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +171,7 @@ class Delivery:
     async def _body(self, leg: Claimed, place: Place) -> Document | None:
         """What the leg is to write, in its ERP's own numbers."""
         intent = leg.intent
-        asked, _ = _asked(leg)
+        asked, _ = asked_of(leg)
         if asked is None:
             return None
         body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, asked)
@@ -229,7 +192,7 @@ class Delivery:
             return
         if settling.holds(through(side, patch, found.document), found.document):
             raise _Skip(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
-        if moved := _moved(leg, side, found.document):
+        if moved := moved_fields(leg, side, found.document):
             raise Conflict(
                 "The fields have other values in this ERP than they had.", fields=moved, reason="moved-there"
             )
@@ -244,11 +207,11 @@ class Delivery:
             if number is None:
                 raise NoSuchDocument(f"Nobody knows under which number {leg.erp} has the new {intent.object}.")
             return number
-        names = await self._crosswalk.of(_object_of_key(intent.object), intent.lane)
+        names = await self._crosswalk.of(object_of_key(intent.object), intent.lane)
         own = names.get(erp_space(leg.erp))
         if own is not None:
             return own
-        if leg.authoritative or _object_of_key(intent.object) in place.manifest.same_numbers:
+        if leg.authoritative or object_of_key(intent.object) in place.manifest.same_numbers:
             return names.get(SHOWN) or str(intent.key)
         raise NoSuchDocument(
             f"Nobody knows under which number {leg.erp} has {intent.object} {intent.key}.", reason="unmapped"
@@ -324,7 +287,7 @@ class Delivery:
             raise ErpDown("The gateway was asleep when it should have sent this.", retry_after_s=1)
 
     def _record(self, leg: Claimed, number: int, rule: Rule, p: Prepared) -> StepRecord:
-        return self._step_record(number, _token(leg, number), rule, p)
+        return self._step_record(number, step_id(leg, number), rule, p)
 
     def _step_record(self, number: int, token: str, rule: Rule, p: Prepared) -> StepRecord:
         now_us = self._timing.wall_us()
@@ -336,7 +299,7 @@ class Delivery:
         if known:
             await self._journal_move(leg, "begin", step=record)
         else:
-            await self._journal_move(leg, "begin", next_step=record, document=_before(leg, p))
+            await self._journal_move(leg, "begin", next_step=record, document=patch_now(leg, p))
 
     async def _native_key(self, leg: Claimed, place: Place) -> NativeKey:
         if leg.native_key is not None:
@@ -354,10 +317,10 @@ class Delivery:
         intent, side = leg.intent, place.side
         number = None
         if intent.key is None:
-            number = number_of(side, key, None) or number_of(side, key, _asked(leg)[0])
-        names = _learned(leg, number)
+            number = number_of(side, key, None) or number_of(side, key, asked_of(leg)[0])
+        names = learned(leg, number)
         own = number if intent.key is None else await self._own_key(leg, place)
-        shown = _kept_for_feed(leg, place, answer)
+        shown = kept_for_feed(leg, place, answer)
         end = partial(self._end, leg, key, step=step, names=names, shown=shown)
         if not leg.authoritative:
             await end()
@@ -394,7 +357,7 @@ class Delivery:
         p: Prepared,
     ) -> None:
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        before = leg.step if _in_doubt_before(leg, record) else None
+        before = leg.step if in_doubt_before(leg, record) else None
         if isinstance(err, OutcomeUnknown):
             await self._doubted(leg, record, rule, err)
         elif isinstance(err, ErpBusy):
@@ -421,7 +384,7 @@ class Delivery:
             )
         elif leg.authoritative:
             no = replace(record, state="refused", note=err.detail)
-            await self._journal_move(leg, "refuse", step=no, error=err.detail, answer=_error_text(err))
+            await self._journal_move(leg, "refuse", step=no, error=err.detail, answer=error_text(err))
             self._tell_refused(leg, err)
         elif refusal.kind == "conflict" and leg.intent.key is None:
             # Its number is taken there: that does not pass with time, as a lock does.
@@ -446,7 +409,7 @@ class Delivery:
         await self._journal_move(leg, "park", step=no, error=err.detail, case=NewCase(kind, err.detail))
 
     async def _not_sent(self, leg: Claimed, record: StepRecord, number: int, err: Unavailable) -> None:
-        if leg.step is not None and _in_doubt_before(leg, record):
+        if leg.step is not None and in_doubt_before(leg, record):
             # That it was not taken now says nothing of the time before.
             await self._try_later(leg, leg.step, err)
             return
@@ -461,7 +424,7 @@ class Delivery:
     async def _nothing_sent(self, leg: Claimed, err: GatewayError, step: StepRecord | None = None) -> None:
         """The caller is told that nothing happened, and may come again under the same key."""
         if isinstance(err, Refused):
-            await self._journal_move(leg, "refuse", step=step, error=err.detail, answer=_error_text(err))
+            await self._journal_move(leg, "refuse", step=step, error=err.detail, answer=error_text(err))
         elif self.waits(leg.intent.id):
             await self._journal_move(leg, "void", step=step, error=err.detail, void_intent=True)
         else:
@@ -579,7 +542,7 @@ class Delivery:
         quiet = step.etag is None and self._timing.wall_us() >= step.quiet_us
         if shown(side, verb, step.number, rule, body, found):
             await self._go_on(leg, place, step, key_of(side, own))
-        elif quiet and not (verb == "change" and _moved(leg, side, found.document)):
+        elif quiet and not (verb == "change" and moved_fields(leg, side, found.document)):
             await self._send_from(leg, place, again, step.number, begun=False)
         else:
             reason = "the document changed meanwhile, and not to what was sent"
@@ -662,75 +625,3 @@ class _Skip(Exception):
 
 async def _nobody(_: tuple[LegRef, ...]) -> None:
     return None
-
-
-def _asked(leg: Claimed) -> tuple[Document | None, Document | None]:
-    """What this leg is to write, the intent's document or patch or what a person made of it; for a patch, what stood there."""
-    if leg.intent.document is None:
-        return None, None
-    document = loaded(leg.repaired or leg.intent.document)
-    return (document["patch"], document["before"]) if leg.intent.verb == "change" else (document, None)
-
-
-def _before(leg: Claimed, p: Prepared) -> str | None:
-    """The patch of a change with what stood there when its turn came; None where accept saw the same.
-
-    An earlier write of the lane may have been under way when this one was accepted.
-    """
-    patch, before = _asked(leg)
-    if not leg.authoritative or leg.intent.verb != "change" or patch is None or p.found is None or leg.repaired:
-        return None
-    now = {name: p.found.document.get(name) for name in patch}
-    return dumped({"patch": patch, "before": now}) if now != before else None
-
-
-def _token(leg: Claimed, number: int) -> str:
-    """The id a step is sent under: always the same one, but for a step that was refused and that a person sent again.
-
-    An ERP that remembers ids remembers its no as well, and nothing took effect under the old one.
-    """
-    step = leg.step
-    if step is None or step.number != number:
-        return step_token(leg.intent.id, leg.ref.side, number)
-    return step_token(step.token, leg.ref.side, number) if step.state == "refused" else step.token
-
-
-def _moved(leg: Claimed, side: ErpSide, now: Document) -> list[str]:
-    """The fields of a patch that do not stand in this ERP as they stood in the authoritative one when it was accepted."""
-    _, before = _asked(leg)
-    old = through(side, before or {}, now)
-    return sorted(name for name in old if name in now and now[name] != old[name])
-
-
-def _in_doubt_before(leg: Claimed, record: StepRecord) -> bool:
-    """Whether this very step was sent before, and nobody knows what became of that."""
-    return leg.step is not None and leg.step.state == "in_doubt" and leg.step.number == record.number
-
-
-def _kept_for_feed(leg: Claimed, place: Place, answer: Answer) -> str | None:
-    """What the ERP showed of a new document, where its change feed will show it again."""
-    followed = leg.intent.verb == "create" and leg.intent.object in place.manifest.delta_feed
-    return dumped(answer.document) if followed and answer.document is not None else None
-
-
-def _object_of_key(object_: str) -> str:
-    return "item" if object_ == "item_plant" else object_
-
-
-def _learned(leg: Claimed, number: str | None) -> tuple[Names, ...]:
-    """What a created document's number tells the crosswalk."""
-    if number is None:
-        return ()
-    intent = leg.intent
-    own = Names(intent.object, intent.lane, erp_space(leg.erp), number)
-    return (own, Names(intent.object, intent.lane, SHOWN, number)) if leg.authoritative else (own,)
-
-
-def answer_text(outcome: Outcome) -> str:
-    """What a write left behind, as the journal keeps it."""
-    etag = str(outcome.etag) if outcome.etag is not None else None
-    return dumped({"key": outcome.key, "document": outcome.document, "etag": etag})
-
-
-def _error_text(err: GatewayError) -> str:
-    return dumped({"error": {"code": err.code, "detail": err.detail, "extra": err.extra}})

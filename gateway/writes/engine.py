@@ -48,7 +48,8 @@ from gateway.store.journal import Claimed, Journal, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
-from gateway.writes.delivery import Begun, Delivery, Ended, Place, Places, Timing
+from gateway.writes.delivery import Begun, Delivery, Ended
+from gateway.writes.place import Place, Places, Timing
 
 LegId = tuple[str, str, int]
 """An intent, a side, and the fence under which the leg is owned."""

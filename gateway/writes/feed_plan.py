@@ -12,7 +12,7 @@ from gateway.core.phases import PHASES, SIDES, Side
 from gateway.core.waves import ENTERPRISE, Cell
 from gateway.dialects.resolve import Entry, Level
 from gateway.store.feeds import FeedId
-from gateway.writes.delivery import Place
+from gateway.writes.place import Place
 
 
 @dataclass(frozen=True)  # without slots: what follows from it is worked out once

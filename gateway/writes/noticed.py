@@ -24,8 +24,8 @@ from gateway.store.feeds import Done, FeedBook, FeedId, Image, Line, Looked
 from gateway.store.journal import Journal
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import through
-from gateway.writes.delivery import Timing
 from gateway.writes.feed_plan import Feed, copied, refused_there
+from gateway.writes.place import Timing
 
 PATIENCE_S = 60.0
 """How long a document may wait for the one that it refers to."""
