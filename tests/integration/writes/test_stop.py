@@ -123,17 +123,19 @@ def test_under_a_reference_a_call_that_leaves_after_the_takeover_makes_a_second_
     ids = [document["ZZGatewayId"] for document in made]
     ((token,),) = two.site.rows(f"SELECT token FROM step WHERE token IN ('{ids[0]}', '{ids[1]}') AND side = 'legacy'")
     assert ids == [token, token]
-    case = awaited(lambda: duplicate(two, token))
-    assert all(document["ManufacturingOrder"] in case for document in made)
+    case, reason = awaited(lambda: duplicate(two, token))
+    assert all(document["ManufacturingOrder"] in reason for document in made)
+    closed = two.site.made.run("case", "close", str(case), "--reason", "the second one is cancelled in the ERP")
+    assert closed.returncode == 0, closed.stderr
 
 
-def duplicate(two: Two, token: str) -> str | None:
-    """The reason of the case about a step that took effect twice."""
+def duplicate(two: Two, token: str) -> tuple[int, str] | None:
+    """The case about a step that took effect twice: its number and its reason."""
     rows = two.site.rows(
-        "SELECT c.reason FROM case_ c JOIN step s ON s.intent = c.intent AND s.side = c.side "
+        "SELECT c.id, c.reason FROM case_ c JOIN step s ON s.intent = c.intent AND s.side = c.side "
         f"WHERE c.kind = 'duplicate' AND s.token = '{token}'"
     )
-    return str(rows[0][0]) if rows else None
+    return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
 
 def wanted(two: Two, code: str, verb: str, numbers: Iterator[int]) -> Order:
