@@ -66,6 +66,15 @@ def _in_quiet(do: Literal["lookup", "compare"], step: StepRecord, now_us: int) -
     return Settlement(do) if now_us >= step.quiet_us else Settlement("wait", at_us=step.quiet_us)
 
 
+def refusal_settles(rule: Rule, target: Target) -> bool:
+    """Whether a no to the second copy of a call, with the first one quiet, says that neither took effect.
+
+    It does where a lookup found nothing before the second copy left, or where the document itself was read. A key alone proves
+    nothing: what stands before the ERP, or a check that comes before it looks the key up, refuses what was carried out already.
+    """
+    return rule.settle == "reference" or target.named or target.tells
+
+
 def quiet_us(rule: Rule, ended_by_us: int) -> int:
     """The moment after which a request that ended by `ended_by_us` (call deadline, lease, connection) can take effect no more."""
     return ended_by_us + int(rule.max_exec_s * US)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gateway.sim.world import World
 
 _ORDER, _CONFIRMATION = "order", "confirmation"
+_NOTHING = ("refused", "voided")
 Row = tuple[Any, ...]
 
 
@@ -39,8 +40,8 @@ def _created(world: World, name: str, role: str) -> Iterator[Any]:
 
 
 def _effects(world: World, name: str) -> Iterator[str]:
-    """J0: nothing without an intent. I2: nothing twice. C1: nothing twice for one request of a client."""
-    tokens = {row[0] for row in world.connection.execute("SELECT token FROM step")}
+    """J0: nothing without an intent, and nothing of one that was refused. I2: nothing twice. C1: nothing twice for one request."""
+    tokens = dict(world.connection.execute("SELECT s.token, l.state FROM step s JOIN leg l USING (intent, side)"))
     times: Counter[str] = Counter()
     requests: Counter[str] = Counter()
     for role in (_ORDER, _CONFIRMATION):
@@ -55,6 +56,8 @@ def _effects(world: World, name: str) -> Iterator[str]:
                 times[token] += 1
                 if token not in tokens:
                     yield f"J0 {name} has a {role} that nobody meant: {token}"
+                elif tokens[token] in _NOTHING:
+                    yield f"J0 {name} has a {role} whose write is {tokens[token]}: {token}"
             if role == _ORDER:
                 requests[row.get("UnloadingPointName", "")] += 1
     yield from (f"I2 {name} did one step {count} times: {token}" for token, count in times.items() if count > 1)

@@ -357,16 +357,12 @@ class Delivery:
         p: Prepared,
     ) -> None:
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        before = leg.step if in_doubt_before(leg, record) else None
         if isinstance(err, OutcomeUnknown):
             await self._doubted(leg, record, rule, err)
         elif isinstance(err, ErpBusy):
             await self._not_sent(leg, record, number, err)
-        elif before is not None and await self._refused_again(leg, place, record, refusal):
+        elif await self._refused_again(leg, place, record, refusal, err):
             return
-        elif before is not None and self._timing.wall_us() < before.quiet_us:
-            # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
-            await self._still_in_doubt(leg, replace(record, quiet_us=before.quiet_us), before.quiet_us, err.detail)
         elif number > 0:
             reason = f"{number} of its steps were carried out, the next was refused: {err.detail}"
             await self._journal_move(
@@ -548,12 +544,32 @@ class Delivery:
             reason = "the document changed meanwhile, and not to what was sent"
             await self._journal_move(leg, "park", case=NewCase("doubt", reason), error=reason)
 
-    async def _refused_again(self, leg: Claimed, place: Place, record: StepRecord, refusal: ErpRefusal) -> bool:
-        """What was sent before and is refused now may be refused because it was carried out then: look. Gives: whether that settled it."""
+    async def _refused_again(
+        self, leg: Claimed, place: Place, record: StepRecord, refusal: ErpRefusal, err: GatewayError
+    ) -> bool:
+        """What was sent before and is refused now may be refused because it was carried out then. Gives: whether the no settles nothing."""
+        if leg.step is None or not in_doubt_before(leg, record):
+            return False
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
         target = await self._target(leg, place, record, rule)
-        if target.new and not target.named:
-            return False
+        if (target.named or not target.new) and await self._carried_out(leg, place, record, refusal, target):
+            return True
+        if self._timing.wall_us() < (quiet_us := leg.step.quiet_us):
+            # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
+            await self._still_in_doubt(leg, replace(record, quiet_us=quiet_us), quiet_us, err.detail)
+            return True
+        if not settling.refusal_settles(rule, target):
+            reason = f"refused when it was sent again, and nothing tells whether the first call was carried out: {err.detail}"
+            again = replace(record, state="in_doubt", note=err.detail)
+            await self._journal_move(leg, "park", step=again, case=NewCase("doubt", reason), error=reason)
+            return True
+        return False
+
+    async def _carried_out(
+        self, leg: Claimed, place: Place, record: StepRecord, refusal: ErpRefusal, target: Target
+    ) -> bool:
+        """Look at the document of a step that is refused now. Gives: whether what it shows settled the step, or nothing could be seen."""
+        rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
         try:
             body, own = await self._body(leg, place), await self._own_key(leg, place)
             found = await current(place.side, own, None, self._deadline_s())

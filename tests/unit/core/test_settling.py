@@ -8,11 +8,12 @@ import pytest
 
 from gateway.core.intents import StepRecord
 from gateway.core.manifests import Rule
-from gateway.core.settling import US, Target, holds, settlement, shows
+from gateway.core.settling import US, Target, holds, refusal_settles, settlement, shows
 
 NEW, THERE = Target(new=True), Target(new=False, tells=True)
 REFERENCE = Rule(settle="reference", lookup_by="reference")
 CONDITIONAL = Rule(settle="conditional")
+KEY = Rule(settle="key", key_header="RequestID", dedup_window_s=200, max_exec_s=20)
 
 
 def ends(rule: Rule, target: Target, *, now_s: int = 100, etag: str | None = None) -> str:
@@ -46,9 +47,24 @@ def test_nobody_looks_before_the_call_can_take_effect_no_more(rule: Rule, target
 
 
 def test_a_key_is_sent_again_only_while_the_erp_remembers_it() -> None:
-    rule = Rule(settle="key", key_header="RequestID", dedup_window_s=200, max_exec_s=20)
-    assert ends(rule, NEW, now_s=184) == "resend"
-    assert ends(rule, NEW, now_s=186) == "ask"
+    assert ends(KEY, NEW, now_s=184) == "resend"
+    assert ends(KEY, NEW, now_s=186) == "ask"
+
+
+@pytest.mark.parametrize(
+    ("rule", "target", "settles"),
+    [
+        (KEY, NEW, False),  # what refuses it may stand before the ERP, which made the document long ago
+        (KEY, Target(new=False), False),
+        (KEY, THERE, True),
+        (REFERENCE, NEW, True),  # it was searched for before it was sent again
+        (CONDITIONAL, Target(new=True, named=True), True),
+    ],
+)
+def test_a_no_to_the_second_copy_counts_only_where_something_shows_that_the_first_did_nothing(
+    rule: Rule, target: Target, settles: bool
+) -> None:
+    assert refusal_settles(rule, target) is settles
 
 
 def test_rows_hold_what_was_sent_although_the_erp_shows_more_of_them() -> None:
