@@ -41,6 +41,7 @@ from gateway.policy.manifest import MANIFEST
 from gateway.policy.opa_server import OpaServer, OpaServerEngine
 from gateway.policy.service import Policy
 from gateway.reads.authoritative import ErpSide
+from gateway.reads.numbers import RememberedNumbers
 from gateway.settings import Settings
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store, StoreUnusable
@@ -261,7 +262,7 @@ class Gateway:
         """Build what `now` says and put it in force with one assignment."""
         old = self._in_force
         if old is not None and old.content.revision == now.content:
-            self._put(_with_table(old, now.table))
+            self._put(replace(old, table=now.table, numbers=self._numbers()))
             self.trouble.pop("content", None)
             return
         blob = await files_of(self.store, now.content)
@@ -295,8 +296,13 @@ class Gateway:
             rates=RateCounters({n: RateClass(r.per_s, r.burst) for n, r in content.clients.rate_classes.items()}),
             public_url=self.settings.public_url.rstrip("/"),
             writes=self._writes,
+            numbers=self._numbers(),
             overdue_s=never if self.store.is_sqlite else self.overdue_s,
         )
+
+    def _numbers(self) -> RememberedNumbers | None:
+        """New with each table: which of its numbers a document goes by may be another afterwards."""
+        return None if self._writes is None else RememberedNumbers(self._writes.crosswalk)
 
     def overdue_s(self) -> float:
         """For how long this instance has had no lease: nobody waits for it any more before a plant is moved.
@@ -478,10 +484,6 @@ async def _fit(policy: Policy, *, serving: bool) -> None:
     if serving and policy.fit is False:
         await policy.close()
         raise ContentError([Mistake(f"policies/{MANIFEST}", 0, 0, f"the OPA server's {policy.trouble}")])
-
-
-def _with_table(old: InForce, table: WaveTable) -> InForce:
-    return replace(old, table=table)
 
 
 class _Places:

@@ -18,8 +18,7 @@ from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, fill
 from gateway.pipeline.listing import read_cursor, write_cursor
 from gateway.pipeline.negotiate import client_path
 from gateway.reads.authoritative import ErpSide, find, search
-from gateway.reads.numbers import for_client, key_for_erp
-from gateway.store.crosswalk import Crosswalk
+from gateway.reads.numbers import CrosswalkLookup, for_client, key_for_erp
 from gateway.store.sql import StoreDown
 from gateway.writes.engine import Pending, Write, Writes, Written
 from gateway.writes.place import Place
@@ -51,11 +50,9 @@ async def _read(x: Exchange, side: ErpSide, operation: Operation) -> Result:
     return Result(document, etag=found.etag, key=key)
 
 
-def _numbers(x: Exchange) -> Crosswalk | None:
+def _numbers(x: Exchange) -> CrosswalkLookup | None:
     """The crosswalk, where numbers may differ."""
-    if x.in_force.writes is None or x.in_force.table.one_number:
-        return None
-    return x.in_force.writes.crosswalk
+    return None if x.in_force.table.one_number else x.in_force.numbers
 
 
 def erp_side(x: Exchange) -> ErpSide:
@@ -101,7 +98,7 @@ async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
     return Result(documents=tuple(shown), cursor=cursor)
 
 
-async def _own_numbers(crosswalk: Crosswalk, side: ErpSide, where: Filter) -> Filter:
+async def _own_numbers(crosswalk: CrosswalkLookup, side: ErpSide, where: Filter) -> Filter:
     """A client's filter with the ERP's own numbers in it."""
     object_ = side.translation.plan.spec.name
     fields = {path[0]: of for path, of in REFERENCES[object_] if len(path) == 1}

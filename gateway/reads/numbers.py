@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
 from gateway.core.canonical import OBJECTS, Document
 from gateway.core.crosswalk import Number, numbers, renamed
+from gateway.store.sql import StoreDown
 
 
 class CrosswalkLookup(Protocol):
@@ -14,6 +16,43 @@ class CrosswalkLookup(Protocol):
 
     async def to_erp(self, erp: str, shown: Iterable[Number]) -> Mapping[Number, str]: ...
     async def to_shown(self, erp: str, own: Iterable[Number]) -> Mapping[Number, str]: ...
+
+
+class RememberedNumbers:
+    """Looks numbers up, and knows those of before while the store is gone. For reads under one wave table: a write needs the store.
+
+    Takes: `most`, how many numbers to remember; the ones longest unused go first. That a number has no other is remembered too.
+    Raises: StoreDown: the store is gone, and some of the numbers were not asked for before.
+    """
+
+    def __init__(self, crosswalk: CrosswalkLookup, most: int = 20_000) -> None:
+        self._crosswalk, self._most = crosswalk, most
+        self._known: OrderedDict[tuple[str, str, Number], str | None] = OrderedDict()
+
+    async def to_erp(self, erp: str, shown: Iterable[Number]) -> Mapping[Number, str]:
+        """As `CrosswalkLookup` has it."""
+        return await self._looked_up("erp", erp, frozenset(shown), self._crosswalk.to_erp)
+
+    async def to_shown(self, erp: str, own: Iterable[Number]) -> Mapping[Number, str]:
+        """As `CrosswalkLookup` has it."""
+        return await self._looked_up("shown", erp, frozenset(own), self._crosswalk.to_shown)
+
+    async def _looked_up(
+        self, to: str, erp: str, wanted: frozenset[Number], look: Callable[..., Awaitable[Mapping[Number, str]]]
+    ) -> Mapping[Number, str]:
+        places = {number: (to, erp, number) for number in wanted}
+        try:
+            found = await look(erp, wanted)
+        except StoreDown:
+            if not all(place in self._known for place in places.values()):
+                raise
+            return {number: other for number, place in places.items() if (other := self._known[place]) is not None}
+        for number, place in places.items():
+            self._known[place] = found.get(number)
+            self._known.move_to_end(place)
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+        return found
 
 
 async def for_erp(crosswalk: CrosswalkLookup, erp: str, object_: str, document: Document) -> Document:
