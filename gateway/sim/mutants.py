@@ -143,6 +143,10 @@ def _never(*_: Any) -> bool:
     return False
 
 
+def _yes(*_: Any) -> bool:
+    return True
+
+
 class _ByUserReader(Reader):
     """Knows its own writes by the account that the ERP says made them."""
 
@@ -183,6 +187,9 @@ MUTANTS = MappingProxyType(
         ),
         "resend-after-window": Mutant(
             "a key is sent again when the ERP has forgotten it", ((settling, "settlement", _resend_always),)
+        ),
+        "refused-again-believed": Mutant(
+            "a refusal of what was sent again ends the write", ((settling, "refusal_settles", _yes),)
         ),
         "replay-rerouted": Mutant("a repeated request is steered before its key is known", journal=_NoReplayJournal),
         "relay-without-fence": Mutant(

@@ -55,7 +55,7 @@ from gateway.writes.place import Place, StoreClock, Timing
 Row = tuple[Any, ...]
 PLANT, DOMAIN, STOCK = "1000", "production", "inventory"
 LEASE_S = 3.0
-CRASH_AT_SEAM, NAP_AT_SEAM, NAP_WHEN_BEGUN, RELEASES, CONFIRMS = 0.003, 0.003, 0.04, 0.25, 0.5
+CRASH_AT_SEAM, NAP_AT_SEAM, NAP_WHEN_BEGUN, REFUSED_AGAIN, RELEASES, CONFIRMS = 0.003, 0.003, 0.04, 0.2, 0.25, 0.5
 SETTLES_WITHIN_S = 600
 START = datetime(2027, 1, 16, 6, tzinfo=UTC)
 _RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
@@ -150,6 +150,8 @@ class World:
         self.edits = 0
         self.quiet = False
         self._traced, self._births, self._ids = hashlib.sha256(), 0, 0
+        self._keys: set[str] = set()
+        """Every key that a call was sent under."""
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.deserialize(_schema())
         self.cell = Cell(PLANT, DOMAIN, LEGACY, CLOUD, shape.phase)
@@ -200,7 +202,12 @@ class World:
         return fault
 
     def wire_fault(self, erp: str, call: HttpCall) -> str | None:
-        if self.quiet or self.dice.random() >= self.shape.fault_rate:
+        if self.quiet or not self.shape.fault_rate:
+            return None
+        if self._again(call) and self.dice.random() < REFUSED_AGAIN:
+            self.faults["refused-again"] += 1
+            return "refused"
+        if self.dice.random() >= self.shape.fault_rate:
             return None
         kinds = ["not-sent", "lost", "drop", "late", "late-drop", "slow", "busy"]
         if call.method == "POST" and "sap/" in call.target:
@@ -208,6 +215,14 @@ class World:
         fault = self.dice.choice(kinds)
         self.faults[fault] += 1
         return fault
+
+    def _again(self, call: HttpCall) -> bool:
+        """Whether a call under this key left before: what stands before an ERP may refuse what the ERP already did."""
+        key = call.headers.get("Repeatability-Request-ID")
+        again = key in self._keys
+        if key is not None:
+            self._keys.add(key)
+        return again
 
     def erp_down(self, erp: str) -> bool:
         down = not self.quiet and any(
