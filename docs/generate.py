@@ -10,7 +10,6 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
-from gateway.app import shipped
 from gateway.cli.main import app
 from gateway.control.content import load, read_folder
 from gateway.core.canonical import OBJECTS
@@ -25,7 +24,7 @@ from gateway.observe.metrics import Metrics
 from gateway.pipeline.stages import STAGES
 from gateway.policy.decision import answer_schema
 from gateway.problem import PROBLEMS, title_of
-from gateway.settings import Settings
+from gateway.settings import Settings, shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = Path("docs/reference")
@@ -130,10 +129,10 @@ _EXITS = """Exit codes: 0 ok, 1 error, 2 usage, 3 differences found (with `--exi
 
 
 def _walk(name: str, command: Any, rows: list[tuple[str, str, str]]) -> None:
-    children = getattr(command, "commands", None)
-    if children:
-        for child, made in sorted(children.items()):
-            _walk(f"{name} {child}", made, rows)
+    if hasattr(command, "list_commands"):
+        context = typer.Context(command)
+        for child in sorted(command.list_commands(context)):
+            _walk(f"{name} {child}", command.get_command(context, child), rows)
         return
     arguments = [(p.metavar or p.name or "").upper() for p in command.params if p.param_type_name == "argument"]
     options = [f"`{p.opts[-1]}`" for p in command.params if p.param_type_name == "option" and p.name != "help"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.connectors.factory import SecretMissing, address, make_connector, secret
+from gateway.connectors.factory import address, make_connector, secret
 from gateway.connectors.guarded import GuardedConnector
 from gateway.connectors.permits import Budgets
 from gateway.control import waves
@@ -31,20 +31,19 @@ from gateway.edge.authenticator import Authenticator
 from gateway.edge.jwks import FileKeys, KeySource, UrlKeys
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Issuer, TokenVerifier
-from gateway.errors import Broken, ContentError, Mistake
+from gateway.errors import Broken, ContentError, Mistake, SecretMissing, StoreUnusable
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline.exchange import Clock, ErpPath, InForce, erp_path, never
 from gateway.policy.bundle import ActiveBundle
 from gateway.policy.cache import DecisionCache
 from gateway.policy.manifest import MANIFEST
-from gateway.policy.opa_server import OpaServer, OpaServerEngine
 from gateway.policy.service import Policy
 from gateway.reads.authoritative import ErpSide
 from gateway.reads.numbers import RememberedNumbers
-from gateway.settings import Settings
+from gateway.settings import Settings, shipped
 from gateway.store.crosswalk import Crosswalk
-from gateway.store.engine import Store, StoreUnusable
+from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook
 from gateway.store.journal import Claimed, Journal
 from gateway.store.points import arm
@@ -59,7 +58,6 @@ from gateway.writes.feed_state import FeedLimits
 from gateway.writes.noticed import Reader
 from gateway.writes.place import Place, StoreClock, Timing
 
-_HERE = Path(__file__).parent
 _CALLERS_KEPT = 10_000
 _CONTENTS_KEPT = 4
 _READ_PART = 0.95  # of a lease: a read that begins before its end harms nobody; clocks may differ by the rest
@@ -76,12 +74,6 @@ def operation_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
-def shipped() -> Path:
-    """The reference deployment: inside the wheel, or the checkout itself."""
-    packed = _HERE / "_content"
-    return packed if packed.is_dir() else _HERE.parent
-
-
 def edge_limits(settings: Settings) -> EdgeLimits:
     """The limits of the data port."""
     return EdgeLimits(
@@ -96,6 +88,8 @@ def edge_limits(settings: Settings) -> EdgeLimits:
 def policy_of(settings: Settings, bundle: ActiveBundle, cache: DecisionCache) -> Policy:
     """The policy of a bundle, behind the engine that the settings name."""
     if not settings.embedded_policies:
+        from gateway.policy.opa_server import OpaServer, OpaServerEngine  # noqa: PLC0415  # slow, and for few only
+
         server = OpaServerEngine(OpaServer(settings.opa_url, settings.opa_timeout_s), bundle.manifest)
         return Policy(server, bundle.manifest, cache=cache, tried=False)
     from gateway.policy.embedded import EmbeddedEngine  # noqa: PLC0415  # its wheel is not there on every platform

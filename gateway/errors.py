@@ -15,6 +15,7 @@ GatewayError
 └── Broken             our fault, or a peer that breaks its own protocol: DialectBroken  ErpAnswerBroken
 
 ContentError           a content file is wrong: file, line, column and reason of every mistake at once
+SecretMissing  StoreUnusable  StalePlan     an operator can mend it; commands say so and end
 """
 
 from __future__ import annotations
@@ -343,3 +344,15 @@ class ContentError(Exception):
     def __init__(self, mistakes: list[Mistake]) -> None:
         super().__init__("\n".join(str(m) for m in mistakes))
         self.mistakes = mistakes
+
+
+class SecretMissing(Exception):
+    """A secret or address that is named is not there."""
+
+
+class StoreUnusable(Exception):
+    """The database cannot be opened, is owned by another gateway, or is at another schema revision."""
+
+
+class StalePlan(Exception):
+    """The table or the content changed since the plan was made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,3 +72,15 @@ class Settings(BaseSettings):
         if self.environment == "production" and self.crash_at is not None:
             raise ValueError("CHANGEOVER_CRASH_AT is for tests: production refuses it")
         return self
+
+
+def settings(**given: Any) -> Settings:
+    """The settings, with what the command line says above the environment."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def shipped() -> Path:
+    """The reference deployment: inside the wheel, or the checkout itself."""
+    here = Path(__file__).parent
+    packed = here / "_content"
+    return packed if packed.is_dir() else here.parent

@@ -10,9 +10,9 @@ import typer
 
 from gateway.cli.content import Database, with_store
 from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
-from gateway.cli.serve import settings
 from gateway.control import waves
 from gateway.core.waves import CellId
+from gateway.settings import settings
 from gateway.store.engine import Store
 from gateway.store.waves import NoSuchCell, owed, running
 

@@ -15,13 +15,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gateway.app import shipped
 from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
-from gateway.cli.serve import settings
 from gateway.control import waves
 from gateway.control.content import FOLDERS, Content, load, read_folder
 from gateway.edge.api_keys import generate
-from gateway.settings import Settings
+from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
 from gateway.store.schema import migrate
 from gateway.store.waves import NotDrained, running

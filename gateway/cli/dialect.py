@@ -9,10 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.app import shipped
 from gateway.cli.content import Folder, declared
 from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
-from gateway.cli.serve import settings
 from gateway.connectors.factory import PROTOCOLS, make_connector
 from gateway.control.content import Content
 from gateway.control.recordings import recorded_documents
@@ -25,6 +23,7 @@ from gateway.errors import ErpAnswerBroken
 from gateway.protocols.edmx import metadata_of
 from gateway.protocols.port import AnswerBroken
 from gateway.protocols.shape import shape_of
+from gateway.settings import settings, shipped
 
 app = typer.Typer(help="The mapping files: their coverage, their laws, what one says.", no_args_is_help=True)
 Only = Annotated[str | None, typer.Option("--dialect", help="only this one")]

@@ -13,20 +13,19 @@ from typing import Any
 
 import typer
 
-from gateway.app import policy_of, shipped
+from gateway.app import policy_of
 from gateway.cli.content import Database, Folder
 from gateway.cli.output import Exit, Format, Output, show
-from gateway.cli.serve import settings
-from gateway.connectors.factory import SecretMissing, address, make_connector, secret
+from gateway.connectors.factory import address, make_connector, secret
 from gateway.connectors.port import Connector
 from gateway.control.content import Content, load, read_folder
 from gateway.core.deployment import Erp
-from gateway.errors import ContentError, GatewayError
+from gateway.errors import ContentError, GatewayError, SecretMissing, StoreUnusable
 from gateway.policy.cache import DecisionCache
 from gateway.protocols.port import ErpRefusal
 from gateway.protocols.shape import shape_of
-from gateway.settings import Settings
-from gateway.store.engine import Store, StoreUnusable
+from gateway.settings import Settings, settings, shipped
+from gateway.store.engine import Store
 from gateway.store.schema import at_head
 from gateway.store.upkeep import demanded
 from gateway.store.waves import running

@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.app import policy_of, shipped
+from gateway.app import policy_of
 from gateway.cli.content import Database, Folder
 from gateway.cli.output import Exit, Format, Output, print_json, show, told
-from gateway.cli.serve import settings
 from gateway.connectors.factory import PROTOCOLS
 from gateway.control.content import Content, load, read_folder, unpack
 from gateway.core.phases import PHASES
@@ -34,7 +33,7 @@ from gateway.policy.service import Policy
 from gateway.problem import PROBLEMS, problem_of
 from gateway.protocols.port import HttpCall
 from gateway.reads.authoritative import key_of, query_of
-from gateway.settings import Settings
+from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
 from gateway.store.waves import files_of, running
 from gateway.writes.carry import first_step

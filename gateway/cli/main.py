@@ -1,28 +1,84 @@
-"""The list of commands."""
+"""The list of commands. What a command needs is imported when it is called: all of it together takes seconds."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from gateway.cli import (
-    case,
-    cells,
-    content,
-    crosswalk,
-    demo,
-    dialect,
-    doctor,
-    explain,
-    journal,
-    serve,
-    sim,
-    store_commands,
+COMMANDS = {
+    "serve": ("serve:serve_command", "Serve until SIGTERM."),
+    "init": ("content:init", "Copy the reference deployment, to be edited."),
+    "plan": ("content:plan", "Show what an apply would change."),
+    "apply": (
+        "content:apply",
+        "Put declared content and cells in force: all of it in one transaction, or none.",
+    ),
+    "doctor": ("doctor:doctor", "Check machine, content, secrets, store, policy and ERPs."),
+    "explain": ("explain:explain", "Walk a request through the stages and say what each decides."),
+    "demo": (
+        "demo:demo",
+        "Show a plant moving from the legacy to the cloud ERP under traffic, through an outage, with nothing lost.",
+    ),
+    "sandbox": (
+        "demo.sandbox:sandbox",
+        "Run two simulated ERPs and a gateway until Ctrl-C; FOLDER/env holds keys and addresses for a shell.",
+    ),
+    "dialect": ("dialect:app", "The mapping files: their coverage, their laws, what one says."),
+    "drift": ("dialect:drift", "Compare dialects with the ERPs' live $metadata and name what a release changed."),
+    "wave": ("content:wave", "Show the cells as they run now."),
+    "suspend": ("cells:suspend", "Let what a cell's other side is owed wait; the side in charge goes on."),
+    "resume": ("cells:resume", "Let what a suspended cell's other side is owed go on."),
+    "case": ("case:app", "What a person must decide: parked writes, splits, conflicts."),
+    "journal": ("journal:app", "The writes as they stand."),
+    "crosswalk": ("crosswalk:app", "Which number of the old ERP is which of the new one."),
+    "store": ("store_commands:app", "The database itself."),
+    "key": ("content:key", "Make an API key: the key for the client, its hash for routes/clients.yaml."),
+    "sim": (
+        "sim:sim",
+        "Play histories: one seed, one history. Exits 4 when an invariant is broken, or when a mutant is not caught.",
+    ),
+}
+"""Name -> where it is (`module:attribute` under `gateway.cli`) and what it does, in the first words of its own help."""
+
+
+class Commands(TyperGroup):
+    """The commands, each imported when it is called."""
+
+    _listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        where, words = COMMANDS[cmd_name]
+        return TyperCommand(cmd_name, help=words) if self._listing else _imported(cmd_name, where)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        super().format_help(ctx, formatter)
+
+
+def _imported(name: str, where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    found = getattr(import_module(f"gateway.cli.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        found = alone
+    command = get_command(found)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    name="changeover", cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-from gateway.cli.demo import sandbox
-
-app = typer.Typer(name="changeover", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _version(*, wanted: bool) -> None:
@@ -40,24 +96,3 @@ def root(
     ] = False,
 ) -> None:
     """One stable endpoint in front of an old and a new ERP."""
-
-
-app.command("serve")(serve.serve_command)
-app.command("init")(content.init)
-app.command("plan")(content.plan)
-app.command("apply")(content.apply)
-app.command("doctor")(doctor.doctor)
-app.command("explain")(explain.explain)
-app.command("demo")(demo.demo)
-app.command("sandbox")(sandbox.sandbox)
-app.add_typer(dialect.app, name="dialect")
-app.command("drift")(dialect.drift)
-app.command("wave")(content.wave)
-app.command("suspend")(cells.suspend)
-app.command("resume")(cells.resume)
-app.command("key")(content.key)
-app.command("sim")(sim.sim)
-app.add_typer(case.app, name="case")
-app.add_typer(journal.app, name="journal")
-app.add_typer(crosswalk.app, name="crosswalk")
-app.add_typer(store_commands.app, name="store")

@@ -11,12 +11,11 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from gateway.app import shipped
 from gateway.cli.output import Exit, fail
-from gateway.cli.serve import settings
 from gateway.control.cases import Acting, Cases
 from gateway.control.content import Content, load, unpack
 from gateway.errors import Broken
+from gateway.settings import settings, shipped
 from gateway.store.engine import Store
 from gateway.store.journal import Journal
 from gateway.store.schema import migrate

@@ -14,10 +14,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from gateway.connectors.factory import SecretMissing
-from gateway.errors import ContentError, GatewayError
-from gateway.store.engine import StoreUnusable
-from gateway.store.waves import StalePlan
+from gateway.errors import ContentError, GatewayError, SecretMissing, StalePlan, StoreUnusable
 
 
 class Exit(IntEnum):

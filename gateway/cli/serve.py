@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvloop
@@ -12,12 +12,7 @@ from gateway.cli.output import fail, told
 from gateway.control.waves import Guarded
 from gateway.observe.logs import set_up
 from gateway.server import serve
-from gateway.settings import Settings
-
-
-def settings(**given: Any) -> Settings:
-    """The settings, with what the command line says above the environment."""
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+from gateway.settings import settings
 
 
 def serve_command(

@@ -15,11 +15,10 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from gateway.app import shipped
 from gateway.cli.content import Database
 from gateway.cli.operator import Actor, DryRun, Reason, acting, at_desk, now_us
 from gateway.cli.output import Exit, Format, Output, fail, print_data, progress, show, told
-from gateway.cli.serve import settings
+from gateway.settings import settings, shipped
 from gateway.store.backup import BackupRefused, Restorer, aged
 from gateway.store.backup import backup as copied
 from gateway.store.backup import restore as put_back

@@ -13,6 +13,7 @@ from gateway.connectors.permits import Budgets
 from gateway.connectors.port import Gauge, Limits, Session, Transport
 from gateway.connectors.sessions import Basic, Bearer, ClientCredentials, Csrf, TrytonLogin
 from gateway.core.deployment import Auth, Erp
+from gateway.errors import SecretMissing
 from gateway.protocols.odata_v2 import ODataV2
 from gateway.protocols.odata_v4 import ODataV4
 from gateway.protocols.port import HttpCall, HttpReply, ProtocolCodec
@@ -22,10 +23,6 @@ from gateway.protocols.tryton_rpc import TrytonRpc
 PROTOCOLS: Mapping[str, Callable[[], ProtocolCodec]] = MappingProxyType(
     {"odata-v2": ODataV2, "odata-v4": ODataV4, "tryton-rpc": TrytonRpc, "tryton-rest": TrytonRest}
 )
-
-
-class SecretMissing(Exception):
-    """A secret or address that is named is not there."""
 
 
 def secret(reference: str) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from gateway.control.content import Content, pack
 from gateway.core.waves import CellId, Change, Plan, WaveTable, applied, difference
+from gateway.errors import StalePlan
 from gateway.store import waves as stored
 from gateway.store.engine import Store
-from gateway.store.waves import AuditEntry, NotDrained, Running, StalePlan, commit, running
+from gateway.store.waves import AuditEntry, NotDrained, Running, commit, running
 
 EMPTY = WaveTable(0)
 _LOOK_S = 0.05

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.app import shipped
 from gateway.control.content import Content, load, read_folder
 from gateway.observe.logs import set_up
+from gateway.settings import shipped
 from gateway.sim.mutants import MUTANTS
 from gateway.sim.shape import drawn
 from gateway.sim.world import History, played

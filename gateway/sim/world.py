@@ -17,7 +17,6 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from gateway.app import shipped
 from gateway.connectors.factory import make_connector
 from gateway.control.content import Content
 from gateway.core.canonical import OBJECTS, Document
@@ -33,6 +32,7 @@ from gateway.errors import Doubtful, GatewayError, IdempotencyInFlight, RouteMov
 from gateway.pipeline.exchange import ErpPath, erp_path
 from gateway.protocols.port import HttpCall
 from gateway.reads.authoritative import ErpSide
+from gateway.settings import shipped
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.erp import Erp
 from gateway.sim.judge import edited_lanes, judged, sides_agree

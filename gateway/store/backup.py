@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.core.intents import step_token
-from gateway.store.engine import StoreUnusable
+from gateway.errors import StoreUnusable
 from gateway.store.sql import Db, in_transaction, open_sqlite
 from gateway.store.working_set import audited
 

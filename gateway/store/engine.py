@@ -13,13 +13,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.errors import StoreUnusable
 from gateway.store.sql import Database, Postgres, ThreadedSqlite
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-
-
-class StoreUnusable(Exception):
-    """The database cannot be opened, is owned by another gateway, or is at another schema revision."""
 
 
 def database_url(text: str) -> URL:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
 
-from gateway.store.engine import Store, StoreUnusable
+from gateway.errors import StoreUnusable
+from gateway.store.engine import Store
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 # One number that no other program takes an advisory lock on.
 _LOCK = 7_206_931_118
 
 
 def _config(folder: Path) -> Config:
+    from alembic.config import Config  # noqa: PLC0415  # a third of a second that most commands need not wait for
+
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     return config
@@ -28,6 +31,10 @@ def _config(folder: Path) -> Config:
 
 def upgrade_sync(connection: Connection, folder: Path) -> None:
     """Bring a connection's schema to the newest revision."""
+    if _revision_of(connection) == newest(folder):
+        return
+    from alembic import command  # noqa: PLC0415  # as above
+
     config = _config(folder)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -62,13 +69,26 @@ async def migrate(store: Store, folder: Path) -> None:
 
 async def at_head(store: Store, folder: Path) -> tuple[str | None, str | None]:
     """The revision of the database and the newest one."""
-
-    def current(connection: Connection) -> str | None:
-        return MigrationContext.configure(connection).get_current_revision()
-
     async with store.transaction() as db:
-        have = await db.run_sync(current)
-    return have, ScriptDirectory.from_config(_config(folder)).get_current_head()
+        return await db.run_sync(_revision_of), newest(folder)
+
+
+def newest(folder: Path) -> str:
+    """The newest revision's id: a revision's file begins with it, and they are counted up."""
+    return max(file.name.partition("_")[0] for file in (folder / "versions").glob("*.py"))
+
+
+def _revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
+
+
+def _scripts(folder: Path) -> ScriptDirectory:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # as above
+
+    return ScriptDirectory.from_config(_config(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +104,7 @@ class SchemaRevision:
 async def revisions(store: Store, folder: Path) -> list[SchemaRevision]:
     """All schema revisions, the oldest first. Raises: StoreUnusable: the database is newer than this program."""
     have, _ = await at_head(store, folder)
-    known = list(reversed(list(ScriptDirectory.from_config(_config(folder)).walk_revisions())))
+    known = list(reversed(list(_scripts(folder).walk_revisions())))
     ids = [script.revision for script in known]
     if have is not None and have not in ids:
         raise StoreUnusable(f"the database is at revision {have}, which this program does not know: use a newer one")

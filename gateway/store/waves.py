@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.core.waves import Cell, CellId, Plan, WaveTable, strands
+from gateway.errors import StalePlan
 from gateway.store.engine import Store
 from gateway.store.tables import AUDIT, CELL, CONTENT, TABLE
 
@@ -19,10 +20,6 @@ _OPEN_LEGS = text(
     "SELECT COUNT(*), MIN(created_us) FROM leg WHERE plant = :plant AND domain = :domain "
     "AND state NOT IN ('done', 'refused', 'voided') AND state <> 'parked'"
 )
-
-
-class StalePlan(Exception):
-    """The table or the content changed since the plan was made."""
 
 
 class NoSuchCell(Exception):

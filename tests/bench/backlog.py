@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from gateway.app import shipped
 from gateway.core.intents import Move
+from gateway.settings import shipped
 from gateway.store.journal import Journal
 from gateway.store.schema import empty_sqlite
 from gateway.store.sql import ThreadedSqlite

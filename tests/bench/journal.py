@@ -21,9 +21,9 @@ from typing import Any
 
 import uvloop
 
-from gateway.app import shipped
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.intents import Accept, Accepted, Intent, Move, Names, NewLeg, StepRecord, step_token
+from gateway.settings import shipped
 from gateway.store.journal import Journal
 from gateway.store.sql import Database, Postgres, ThreadedSqlite
 from tests.bench.backlog import CELL, DOCUMENT, FLAT_KB, backlog, fresh

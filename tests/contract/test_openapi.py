@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from gateway.app import shipped
 from gateway.control.content import Content, load, read_folder
 from gateway.core.canonical import OBJECTS
+from gateway.settings import shipped
 from gateway.surfaces.openapi import index, openapi
 
 Json = dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 import yaml
 
-from gateway.app import shipped
+from gateway.settings import shipped
 from tests.support.gateway import Deployment, deployment
 from tests.support.mocksap import MockSap
 from tests.support.simulated import SECRET, Pair, SimErp

@@ -22,9 +22,9 @@ import httpx
 import yaml
 from typer.testing import CliRunner, Result
 
-from gateway.app import shipped
 from gateway.cli.main import app
 from gateway.edge.api_keys import generate
+from gateway.settings import shipped
 from tests.support.parts import PartMissing, stop_process
 from tests.support.simulated import SECRET, Pair
 from tests.unit.identity import mint

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import httpx
 
-from gateway.app import shipped
 from gateway.control.content import FOLDERS
 from gateway.edge.api_keys import generate
+from gateway.settings import shipped
 
 _CLIENTS = ("mes", "wms", "planning")
 _START_S = 40

@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from gateway.app import shipped
 from gateway.core.canonical import Document
 from gateway.core.filters import Compare
 from gateway.core.manifests import Manifest, Rule
@@ -20,6 +19,7 @@ from gateway.dialects.library import Dialect
 from gateway.pipeline.exchange import ErpPath
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Query, StepCall
 from gateway.reads.authoritative import ErpSide, Found, find, key_of
+from gateway.settings import shipped
 from gateway.writes.carry import Prepared, number_of, prepared, shown, step_call
 from tests.support.erp_contract import Json, Truth
 

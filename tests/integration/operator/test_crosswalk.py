@@ -12,11 +12,11 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.app import shipped
 from gateway.control.content import load, read_folder
 from gateway.control.crosswalk_import import Pair as Numbered
 from gateway.control.crosswalk_import import Refused, Wrong, pair_of, take
 from gateway.core.intents import Names
+from gateway.settings import shipped
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.crosswalk_bulk import Audit, Overtaken, learn
 from gateway.store.engine import Store

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gateway.app import shipped
 from gateway.core.intents import (
     Accept,
     Accepted,
@@ -26,6 +25,7 @@ from gateway.core.intents import (
 from gateway.core.lanes import ANY_FENCE
 from gateway.core.phases import Side
 from gateway.core.waves import Cell, Plan, WaveTable
+from gateway.settings import shipped
 from gateway.store.cases import CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk_bulk import Audit
 from gateway.store.engine import Store

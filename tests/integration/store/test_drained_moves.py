@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway.app import shipped
 from gateway.core.intents import Accept, Accepted, EpochMoved, Intent, NewLeg
 from gateway.core.waves import Cell, Plan, WaveTable, moved
+from gateway.settings import shipped
 from gateway.store.engine import Store
 from gateway.store.journal import Journal
 from gateway.store.schema import migrate

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import shipped
 from gateway.core.canonical.stored import dumped
 from gateway.core.crosswalk import SHOWN, canonical_id, erp_space
 from gateway.core.intents import Accept, Accepted, Intent, LaneMoved, Move, Names, NewLeg, StepRecord
 from gateway.core.waves import Cell, Plan, WaveTable
+from gateway.settings import shipped
 from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook, Image, Line, Looked
 from gateway.store.journal import Journal

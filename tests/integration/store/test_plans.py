@@ -6,9 +6,9 @@ import re
 import sqlite3
 from pathlib import Path
 
-from gateway.app import shipped
 from gateway.core.intents import Accept, Accepted, Intent, Known, Move, Names, NewCase, NewLeg, Replay, StepRecord
 from gateway.core.waves import Cell, Plan, WaveTable
+from gateway.settings import shipped
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store
 from gateway.store.journal import Journal

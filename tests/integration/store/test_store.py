@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
-from gateway.app import shipped
 from gateway.core.waves import Cell, Plan, WaveTable
-from gateway.store.engine import Store, StoreUnusable, database_url
-from gateway.store.schema import at_head, migrate
-from gateway.store.waves import AuditEntry, StalePlan, audit, commit, files_of, revision, running
+from gateway.errors import StalePlan, StoreUnusable
+from gateway.settings import shipped
+from gateway.store.engine import Store, database_url
+from gateway.store.schema import at_head, migrate, newest
+from gateway.store.waves import AuditEntry, audit, commit, files_of, revision, running
 from tests.support.postgres import Cluster
 
 MIGRATIONS = shipped() / "migrations"
@@ -44,10 +47,16 @@ def table(revision_: int, cell: Cell = CELL) -> WaveTable:
 
 
 async def test_a_new_database_is_brought_to_the_newest_schema_and_holds_no_table(store: Store) -> None:
-    have, newest = await at_head(store, MIGRATIONS)
-    assert have == newest is not None
+    have, head = await at_head(store, MIGRATIONS)
+    assert have == head is not None
     assert await running(store) is None
     assert await revision(store) is None
+
+
+def test_the_newest_schema_is_the_one_that_no_other_revision_follows() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert newest(MIGRATIONS) == ScriptDirectory.from_config(config).get_current_head()
 
 
 async def test_what_is_committed_is_read_back_whole(store: Store) -> None:
@@ -80,8 +89,8 @@ async def test_of_many_who_apply_the_same_plan_at_once_exactly_one_succeeds(stor
 async def test_gateways_that_start_together_bring_the_schema_up_once(url: str) -> None:
     stores = [Store(url) for _ in range(3)]
     await asyncio.gather(*(migrate(s, MIGRATIONS) for s in stores))
-    have, newest = await at_head(stores[0], MIGRATIONS)
-    assert have == newest
+    have, head = await at_head(stores[0], MIGRATIONS)
+    assert have == head
     for s in stores:
         await s.close()
 

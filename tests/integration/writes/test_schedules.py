@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 import pytest
 
-from gateway.app import shipped
 from gateway.core.intents import Accept, Accepted, EpochMoved, Intent, NewLeg
 from gateway.core.waves import Cell, Plan, WaveTable
+from gateway.settings import shipped
 from gateway.store.engine import Store
 from gateway.store.journal import Journal
 from gateway.store.schema import migrate
