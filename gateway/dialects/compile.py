@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from gateway.core.canonical import Document
@@ -254,9 +256,15 @@ class _Writer:
         self.put(1, "except Exception as err:")
         self.put(2, "raise explain(err, owners) from err")
         scope = {**self.names, "owners": tuple(self.owners)}
-        exec(compile("\n".join(self.lines), self.file, "exec"), scope)  # noqa: S102  # our own generated source
+        exec(_code("\n".join(self.lines), self.file), scope)  # noqa: S102  # our own generated source
         made: Callable[[Any], Any] = scope["run"]
         return made
+
+
+@lru_cache(maxsize=1024)
+def _code(source: str, file: str) -> CodeType:
+    """Most plants have the same: without an overlay nothing is compiled again for them."""
+    return compile(source, file, "exec")
 
 
 def _some(parts: list[str]) -> str:

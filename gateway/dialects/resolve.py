@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from gateway.core.canonical import OBJECTS, FieldSpec, ObjectSpec
@@ -61,7 +62,7 @@ class Problems:
         self.found.append((where, reason))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setting:
     """What an object is resolved against: the dialect's own file, its unit table and the parameters in force."""
 
@@ -69,6 +70,11 @@ class Setting:
     dialect: DialectFile
     units: UnitFile | None
     parameters: Mapping[str, Any]
+
+    @cached_property
+    def unit_codec(self) -> Codec | None:
+        """The codec of the unit table, made once for all fields. Raises: ValueError: a code that the model does not know."""
+        return None if self.units is None else unit_codec(self.units, self.dialect.blank)
 
 
 def resolve(setting: Setting, file: ObjectFile, problems: Problems) -> Plan | None:
@@ -186,14 +192,14 @@ def _codec(setting: Setting, rule: FieldRule, spec: FieldSpec) -> Codec:
         return _flags(rule, spec)
     if rule.values is not None:
         return _values(setting, rule, spec)
-    if rule.codec is None and spec.kind.name == "unit" and setting.units is not None:
-        return unit_codec(setting.units, setting.dialect.blank)
+    if rule.codec is None and spec.kind.name == "unit" and setting.unit_codec is not None:
+        return setting.unit_codec
     named = rule.codec or setting.dialect.defaults.get(spec.kind.name)
     if named is None:
         raise ValueError(f"no codec, and the dialect has no default for {spec.kind.name}")
     own: dict[str, Any] = {"scale": spec.kind.scale, "length": spec.kind.max_length, "choices": spec.kind.choices}
-    if setting.units is not None:
-        own["units"] = unit_codec(setting.units, setting.dialect.blank)
+    if setting.unit_codec is not None:
+        own["units"] = setting.unit_codec
     return codec_of(named, {**own, **setting.parameters})
 
 
