@@ -6,8 +6,9 @@ authoritative side has taken the write. Source: the write protocol, sections 1.2
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from gateway.core.intents import (
@@ -79,6 +80,21 @@ class Working:
     """What people decided, when, and whether it ends the case."""
     settled_cases: list[tuple[LegId, int, str]] = field(default_factory=list)
     """Legs whose cases have nothing left to decide: since when, and why."""
+    _lanes: dict[tuple[str, Side], list[LegRow]] = field(default_factory=dict)
+
+    def enter(self, leg: LegRow) -> None:
+        """An open leg takes its place in its lane."""
+        self.legs[leg.intent, leg.side] = leg
+        self._lanes.setdefault((leg.lane, leg.side), []).append(leg)
+
+    def leave(self, leg: LegRow) -> None:
+        """A leg has ended."""
+        del self.legs[leg.intent, leg.side]
+        self._lanes[leg.lane, leg.side].remove(leg)
+
+    def open_in(self, lane: str, side: Side) -> Sequence[LegRow]:
+        """The open legs of one side of a lane."""
+        return self._lanes.get((lane, side), ())
 
 
 def decided(w: Working, command: Command) -> Verdict:
@@ -119,7 +135,8 @@ def _new_leg(w: Working, c: Accept, intent: Intent, leg: NewLeg) -> LegRef | Non
         return None
     row.waits_for = {last for lane in intent.parents if (last := _last_open(w, lane, leg.side)) is not None}
     first = _first_of_lane(w, intent.lane, leg.side)
-    w.legs[id_] = w.new_legs[id_] = row
+    w.enter(row)
+    w.new_legs[id_] = row
     w.waits += [(intent.id, leg.side, parent) for parent in sorted(row.waits_for)]
     for parent in row.waits_for:
         w.waiters.setdefault((parent, leg.side), []).append(id_)
@@ -221,7 +238,8 @@ def _after(w: Working, row: LegRow, c: Move) -> tuple[LegRef, ...]:
     if row.reopened:
         w.settled_cases.append(((row.intent, row.side), c.now_us, f"sent again, and now {row.state}"))
     if row.authoritative:
-        for other in [leg for leg in w.legs.values() if leg.intent == row.intent]:
+        other = w.legs.get((row.intent, "cloud" if row.side == "legacy" else "legacy"))
+        if other is not None:
             places |= _decided_for(w, other, row, c)
         if c.void_intent:
             w.forgotten_replays.append(row.intent)
@@ -245,7 +263,7 @@ def _decided_for(w: Working, other: LegRow, row: LegRow, c: Move) -> set[tuple[s
 def _let_go(w: Working, row: LegRow) -> set[tuple[str, Side]]:
     """An ended leg holds nobody back any more. Gives: the lanes that may go on."""
     id_: LegId = (row.intent, row.side)
-    del w.legs[id_]
+    w.leave(row)
     w.ended.append(id_)
     places = {(row.lane, row.side)}
     for waiting in w.waiters.pop(id_, ()):
@@ -276,13 +294,12 @@ def _paused(w: Working, row: LegRow) -> bool:
 
 
 def _head(w: Working, lane: str, side: Side) -> LegRow | None:
-    return min(_open(w, lane, side), key=lambda leg: leg.lane_seq, default=None)
+    return min(w.open_in(lane, side), key=_place, default=None)
 
 
 def _last_open(w: Working, lane: str, side: Side) -> str | None:
-    last = max(_open(w, lane, side), key=lambda leg: leg.lane_seq, default=None)
+    last = max(w.open_in(lane, side), key=_place, default=None)
     return last.intent if last is not None else None
 
 
-def _open(w: Working, lane: str, side: Side) -> Iterable[LegRow]:
-    return (leg for leg in w.legs.values() if leg.lane == lane and leg.side == side)
+_place = attrgetter("lane_seq")

@@ -123,7 +123,7 @@ def _any_epoch(w: lanes.Working, command: Accept) -> Verdict:
 
 def _next_free(w: lanes.Working, lane: str, side: Any) -> LegRow | None:
     """Whoever could go if there were no lane."""
-    free = [leg for leg in lanes._open(w, lane, side) if leg.state == "waiting" and lanes._free(leg)]
+    free = [leg for leg in w.open_in(lane, side) if leg.state == "waiting" and lanes._free(leg)]
     return min(free, key=lambda leg: -leg.lane_seq, default=None)
 
 

@@ -60,9 +60,10 @@ async def _load_lanes(db: Db, w: Working, lanes: list[str], entered: list[str]) 
         "ORDER BY lane, lane_seq, side FOR UPDATE", lanes,
     )  # fmt: skip
     for intent, side, lane, lane_seq, erp, state, fence, authoritative, held, attempts, reopened, plant, domain in rows:
-        w.legs[intent, side] = LegRow(
+        row = LegRow(
             intent, side, lane, lane_seq, erp, state, fence, bool(authoritative), bool(held), attempts, reopened
         )
+        w.enter(row)
         w.cell_of[intent] = (plant, domain)
     # A parked leg may be reopened, and then waits for its parents like any other.
     waiting = [leg.intent for leg in w.legs.values() if leg.state in ("waiting", "parked")]

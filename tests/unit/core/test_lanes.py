@@ -90,11 +90,11 @@ class Tables:
             if leg.lane in lanes:
                 row = deepcopy(leg)
                 row.waits_for, row.values = set(), {}
-                w.legs[row.intent, row.side] = row
+                w.enter(row)
                 w.cell_of[row.intent] = CELL
         for waiting, side, on in self.waits:
             row_or_none = w.legs.get((waiting, side))
-            if row_or_none is not None and row_or_none.state == "waiting":
+            if row_or_none is not None and row_or_none.state in ("waiting", "parked"):
                 row_or_none.waits_for.add(on)
                 w.waiters.setdefault((on, side), []).append((waiting, side))
         return w
