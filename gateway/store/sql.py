@@ -251,6 +251,10 @@ def _for_postgres(sql: str) -> str:
     return re.sub(r"\?", lambda _: f"${next(number)}", sql.replace("IN (??)", "= ANY(?)"))
 
 
+READ_S = 5
+"""A lookup that takes longer gets no answer any more: whoever asked has a client that waits."""
+
+
 class Postgres:
     """A small pool of connections; each transaction has one for itself."""
 
@@ -258,6 +262,7 @@ class Postgres:
         self._dsn, self._size = dsn, size
         self._pool: Any = None
         self._opening = asyncio.Lock()
+        self._reading: set[asyncio.Task[Any]] = set()
 
     async def _open(self) -> Any:
         async with self._opening:
@@ -291,9 +296,24 @@ class Postgres:
         return await self.transaction(work)
 
     async def read(self, work: Work[T]) -> T:
+        # Not cancelled when it takes too long: asyncpg would wait for a server that says nothing to confirm that.
+        reading = asyncio.create_task(self._read(work))
+        self._reading.add(reading)
+        reading.add_done_callback(self._left)
+        await asyncio.wait({reading}, timeout=READ_S)
+        if not reading.done():
+            raise StoreDown(f"the database says nothing for {READ_S} s", unsure=False)
+        return reading.result()
+
+    def _left(self, reading: asyncio.Task[Any]) -> None:
+        self._reading.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # whoever waits has it, or waits no more
+
+    async def _read(self, work: Work[T]) -> T:
         try:
             pool = self._pool or await self._open()
-            async with pool.acquire(timeout=10) as connection:
+            async with pool.acquire(timeout=READ_S) as connection:
                 return await work(PostgresDb(connection))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as err:
             raise StoreDown(f"{type(err).__name__}: {err}", unsure=False) from err

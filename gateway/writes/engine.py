@@ -192,7 +192,10 @@ class Writes:
             taking = asyncio.create_task(self._taken(accept, sent))
             self._tasks.add(taking)
             taking.add_done_callback(self._let_go)
-            verdict = await asyncio.shield(taking)
+            await asyncio.wait({taking}, timeout=max(0.0, w.deadline_s - self._timing.steady_s()))
+            if not taking.done():
+                raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=intent.id)
+            verdict = taking.result()
             if isinstance(verdict, EpochMoved):
                 raise RouteMoved(
                     f"The cell ({w.cell.plant}, {w.cell.domain}) moved while the write came in.", retry_after_s=1

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -252,6 +252,23 @@ def out_of_order(cluster: Cluster) -> Iterator[None]:
         # It starts with the options that it had: they stand in its folder.
         options = (data / "postmaster.opts").read_text().partition('"')[2].strip().replace('"', "")
         _pg_ctl(cluster, data, "start", "-o", options)
+
+
+@contextmanager
+def frozen(cluster: Cluster) -> Iterator[None]:
+    """A database that takes connections and statements and says nothing, for the time of the block."""
+    first = int((_data(cluster) / "postmaster.pid").read_text().splitlines()[0])
+    stopped = [first]
+    try:
+        os.kill(first, signal.SIGSTOP)  # from now on it starts no other process
+        stopped += [int(pid) for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+        for pid in stopped[1:]:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def _data(cluster: Cluster) -> Path:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.calls import Plant, good, refused
 from tests.e2e.changes import MOVE
-from tests.support.crashes import awaited, out_of_order
+from tests.support.crashes import awaited, frozen, out_of_order
 from tests.support.gateway import deployment
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
@@ -72,6 +72,26 @@ def test_reads_end_with_the_lease_unless_the_contract_takes_old_routes_and_come_
         assert route(plant.read(ORDERS, key)) == route(patient.read(ORDERS, key)) == route(answers[0])
         good(plant.ordered(), 201)
         assert "lease" not in gateway.admin("/readyz").json()["reasons"]
+
+
+def test_a_database_that_says_nothing_holds_no_client_longer_than_its_own_time_and_what_it_took_is_carried_out(
+    cluster: Cluster, erps: Pair, tmp_path: Path
+) -> None:
+    own = deployment(tmp_path, erps, database_url=cluster.create("mute"))
+    own.edit("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 3")
+    own.environment["CHANGEOVER_LEASE_S"] = "120"
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "1000")
+        key = good(plant.ordered(), 201)["id"]
+        mark = erps.mark()
+        with frozen(cluster), erps.untouched():
+            told = refused(plant.ordered(), 504, "outcome-unknown")
+            assert "in time" in told["detail"]
+            good(plant.read(ORDERS, key))
+        # The statement was on its way: the database took it when it woke up, and so it is carried out, once.
+        url = f"/api/v2/operations/{told['operation']}"
+        awaited(lambda: (answer := plant.http.get(url)).status_code == 200 and answer.json()["state"] == "done")
+        assert [entry["verb"] for entry in erps.since(mark).sent] == ["create"]
 
 
 def test_a_gateway_that_slept_while_a_plant_was_moved_never_reads_by_the_old_table(
