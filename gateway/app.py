@@ -51,12 +51,13 @@ from gateway.store.schema import migrate
 from gateway.store.sql import machine_us
 from gateway.store.upkeep import demanded
 from gateway.store.waves import Running, files_of, revision, running
-from gateway.writes.engine import OWN_PART, EngineLimits, Writes
+from gateway.writes.engine import Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
 from gateway.writes.feed_state import FeedLimits
 from gateway.writes.noticed import Reader
 from gateway.writes.place import Place, StoreClock, Timing
+from gateway.writes.relay import OWN_PART, RelayLimits
 
 _CALLERS_KEPT = 10_000
 _CONTENTS_KEPT = 4
@@ -168,7 +169,7 @@ class Gateway:
         arm(self.settings.crash_at)
         self._writes = self._engine()
         await self._swap(now)
-        await self._writes.start()
+        await self._writes.relay.start()
         self._feeds = self._feed_reader(self._writes)
         self._feeds.start()
         await self._look()
@@ -186,7 +187,7 @@ class Gateway:
         if self._feeds is not None:
             await self._feeds.stop()
         if self._writes is not None:
-            await self._writes.stop(self.settings.drain_s)
+            await self._writes.relay.stop(self.settings.drain_s)
         for _, _, connector in self._connectors.values():
             await connector.close()
         if self._in_force is not None:
@@ -328,10 +329,10 @@ class Gateway:
             f"{socket.gethostname()[:40]}-{CLOCK.new_id()[:12]}",
             operation_id,
             lambda: tuple(self._connectors),
-            EngineLimits(lease_s=self.settings.lease_s),
+            RelayLimits(lease_s=self.settings.lease_s),
             alone=self.store.is_sqlite,
         )
-        writes.room = self._room
+        writes.relay.room = self._room
         return writes
 
     def _room(self, erp: str) -> int:

@@ -45,12 +45,13 @@ from gateway.store.feeds import FeedBook, FeedId
 from gateway.store.journal import Claimed, Journal
 from gateway.store.schema import empty_sqlite
 from gateway.store.sql import Database, StoreDown
-from gateway.writes.engine import EngineLimits, Write, Writes, Written
+from gateway.writes.engine import Write, Writes, Written
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
 from gateway.writes.feed_state import FeedLimits
 from gateway.writes.noticed import Reader, Waiting
 from gateway.writes.place import Place, StoreClock, Timing
+from gateway.writes.relay import RelayLimits
 
 Row = tuple[Any, ...]
 PLANT, DOMAIN, STOCK = "1000", "production", "inventory"
@@ -283,7 +284,7 @@ class World:
         )
         writes = Writes(
             journal, Crosswalk(database), _Places(self, paths), timing, life.name, self._new_id, lambda: (LEGACY, CLOUD),
-            EngineLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
+            RelayLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
         )  # fmt: skip
         reader = self.reader(journal, writes.crosswalk, FeedBook(database), timing, life.name, self._new_id)
         limits = FeedLimits(poll_s=2.0 if self.shape.follows else 0.0, overlap_s=30.0)
@@ -586,7 +587,7 @@ def occurred(w: World) -> frozenset[str]:
 async def _starting(writes: Writes, feeds: Feeds) -> None:
     while True:
         try:
-            await writes.start()
+            await writes.relay.start()
         except StoreDown:
             await asyncio.sleep(0.5)
         else:

@@ -1,4 +1,4 @@
-"""Writes of all phases: accepted into the journal, carried out side by side, relayed, settled. One instance of it serves.
+"""Writes of all phases: accepted into the journal, and answered when the side in charge has ended. One instance of it serves.
 
 Source: the write protocol, section 1.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from gateway.core.canonical import OBJECTS, Document, ObjectSpec
 from gateway.core.canonical.stored import dumped, loaded
@@ -24,7 +23,6 @@ from gateway.core.intents import (
     EpochMoved,
     Intent,
     Known,
-    LegRef,
     Names,
     NewLeg,
     Replay,
@@ -40,7 +38,6 @@ from gateway.errors import (
     OutcomeUnknown,
     RouteMoved,
 )
-from gateway.observe.logs import log
 from gateway.reads.authoritative import ErpSide, Found
 from gateway.reads.numbers import for_client, for_erp, key_for_erp
 from gateway.store.crosswalk import Crosswalk
@@ -50,14 +47,11 @@ from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
 from gateway.writes.delivery import Begun, Delivery, Ended
 from gateway.writes.place import Place, Places, Timing
+from gateway.writes.relay import Relay, RelayLimits
 
-LegId = tuple[str, str, int]
-"""An intent, a side, and the fence under which the leg is owned."""
 Permitted = Callable[[Document], Awaitable[None]]
 KEPT_S = 7 * 24 * 3600
 """How long an Idempotency-Key is remembered."""
-OWN_PART = 2 / 3
-"""How much of its lease an instance believes in itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +102,8 @@ class Ids(Protocol):
     def __call__(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """Counts per ERP and seconds."""
-
-    replication: int = 8
-    poll_s: float = 0.2
-    lease_s: float = 6.0
-    watch_s: float = 0.25
-
-
-@dataclass(slots=True)
-class WritesGauge:
-    """What the engine is doing, for metrics and health. `carrying` counts what it was not just asked for."""
-
-    waiting: int = 0
-    carrying: Counter[str] = field(default_factory=Counter)
-    store_down: str = ""
-
-
 class Writes:
-    """The write engine of one instance."""
+    """The write engine of one instance. Takes: `watch_s`, how often a caller looks whether another instance ended its write."""
 
     def __init__(  # the composition root's list
         self,
@@ -139,32 +114,20 @@ class Writes:
         instance: str,
         new_id: Ids,
         erps: Callable[[], Iterable[str]],
-        limits: EngineLimits | None = None,
+        limits: RelayLimits | None = None,
         *,
         alone: bool = True,
+        watch_s: float = 0.25,
     ) -> None:
-        self.journal, self.crosswalk = journal, crosswalk
-        self._timing, self._instance, self._new_id, self._erps = timing, instance, new_id, erps
-        self.instance, self.timing = instance, timing
-        self._limits, self._alone = limits or EngineLimits(), alone
-        self.gauge = WritesGauge()
+        self.journal, self.crosswalk, self.instance, self.timing = journal, crosswalk, instance, timing
+        self._new_id, self._alone, self._watch_s = new_id, alone, watch_s
         self.delivery = Delivery(journal, crosswalk, places, timing, instance)
-        self.delivery.tell, self.delivery.go = self._told, self._go
-        self.delivery.has_room, self.delivery.lost = self._has_room, self._lost
-        self.delivery.waits = self._keep_waiting
-        self.room: Callable[[str], int] = lambda erp: self._limits.replication
-        """How many legs that nobody waits for an ERP may get now."""
+        self.delivery.tell, self.delivery.waits = self._told, self._keep_waiting
+        self.relay = Relay(journal, self.delivery, timing, instance, erps, limits or RelayLimits(), alone=alone)
         self._callers: dict[str, asyncio.Future[Ended]] = {}
         self._answering: set[str] = set()
         """Intents whose caller is about to be told that nothing was sent: no 202 may overtake that."""
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._wake = asyncio.Event()
-        self._full = False
-        """Legs are due that found no room: whoever makes room wakes the relay."""
-        self._loops: list[asyncio.Task[None]] = []
-        self._strays: set[LegId] = set()
-        self._carrying: set[LegId] = set()
-        self._idle: set[LegId] = set()
+        self.relay.carried = self._answering.discard
 
     # Accepting
 
@@ -186,13 +149,12 @@ class Writes:
         self._callers[intent.id] = caller
         try:
             accept = Accept(
-                intent, legs, self._instance, self._timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
+                intent, legs, self.instance, self.timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
             )
             # In a task of its own: a caller who goes away meanwhile leaves no accepted write that nobody carries.
             taking = asyncio.create_task(self._taken(accept, sent))
-            self._tasks.add(taking)
-            taking.add_done_callback(self._let_go)
-            await asyncio.wait({taking}, timeout=max(0.0, w.deadline_s - self._timing.steady_s()))
+            self.relay.keep(taking)
+            await asyncio.wait({taking}, timeout=max(0.0, w.deadline_s - self.timing.steady_s()))
             if not taking.done():
                 raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=intent.id)
             verdict = taking.result()
@@ -213,22 +175,16 @@ class Writes:
         if isinstance(verdict, Accepted) and verdict.started is not None:
             erp = accept.legs[0].erp
             leg = Claimed(verdict.started, verdict.intent, erp, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
-            self._carry(leg, sent, relayed=False)
+            self.relay.carry(leg, sent, relayed=False)
         return verdict
-
-    def _let_go(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller has heard of it, or has left
 
     async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:
         try:
             return await self.journal.do(accept)  # type: ignore[return-value]  # what an Accept is answered with
         except StoreDown as err:
-            self.gauge.store_down = str(err)
             if err.unsure:
-                # It may stand there with its first leg in our name. Nobody here carries it, so it is freed like a lost one.
-                self._strays.add((accept.intent.id, accept.intent.side, 1))
+                # It may stand there with its first leg in our name.
+                self.relay.stray((accept.intent.id, accept.intent.side, 1))
                 raise OutcomeUnknown(
                     "The journal broke while it took the write: nobody knows whether it did.",
                     operation=accept.intent.id,
@@ -265,7 +221,7 @@ class Writes:
         intent = Intent(
             id=id_, lane=lane, plant=w.cell.plant, domain=w.cell.domain, object=w.spec.name, verb=w.verb,
             epoch=w.cell.epoch, term=w.cell.term, side=side.side, content=w.content,
-            created_us=self._timing.wall_us(), client=w.client, subject=w.subject, key=w.key,
+            created_us=self.timing.wall_us(), client=w.client, subject=w.subject, key=w.key,
             document=_kept(w, found), if_match=str(w.if_match) if w.if_match else None, version=w.version, parents=above,
         )  # fmt: skip
         return intent, names, w.key is None
@@ -290,8 +246,8 @@ class Writes:
 
     async def _answered(self, id_: str, caller: asyncio.Future[Ended], deadline_s: float) -> Written | Pending:
         """Wait for the authoritative side, whoever carries the leg, as long as the caller does."""
-        while (left_s := deadline_s - self._timing.steady_s()) > 0 or id_ in self._answering:
-            done, _ = await asyncio.wait({caller}, timeout=min(max(left_s, 0.01), self._limits.watch_s))
+        while (left_s := deadline_s - self.timing.steady_s()) > 0 or id_ in self._answering:
+            done, _ = await asyncio.wait({caller}, timeout=min(max(left_s, 0.01), self._watch_s))
             if not done and not self._alone:
                 # It is in the journal: while that cannot be read, the caller waits on, and is told 202 in the end.
                 with suppress(StoreDown):
@@ -330,46 +286,7 @@ class Writes:
             ended = replace(ended, document=document, key=view.intent.key or document.get(OBJECTS[object_].key))
         return Written(known.intent, ended, replayed=True)
 
-    # Carrying
-
-    def _carry(self, leg: Claimed, begun: Begun | None = None, *, relayed: bool = True) -> None:
-        task = asyncio.create_task(self._carried(leg, begun, relayed))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _carried(self, leg: Claimed, begun: Begun | None, relayed: bool) -> None:  # noqa: FBT001  # handed through
-        self.gauge.carrying[leg.erp] += relayed
-        self._carrying.add(_id(leg))
-        try:
-            await self.delivery.carry(leg, begun)
-        except StoreDown as err:
-            # The leg is ours in the journal and nobody carries it: freed at the next beat, as if its owner had died.
-            self.gauge.store_down = str(err)
-            log.error("leg.unjournalled", intent=leg.intent.id, side=leg.ref.side, reason=str(err))
-            self._lost(leg)
-        except Exception as err:  # one leg's trouble is not the others'
-            log.error("leg.failed", intent=leg.intent.id, side=leg.ref.side, exc_info=err)
-            self._lost(leg)
-        finally:
-            self.gauge.carrying[leg.erp] -= relayed
-            self._carrying.discard(_id(leg))
-            self._answering.discard(leg.intent.id)
-            if self._full:
-                self._wake.set()
-
-    def _lost(self, leg: Claimed) -> None:
-        self._strays.add(_id(leg))
-
-    def _has_room(self) -> bool:
-        """Whether legs may be handed over here; where an ERP can take none, they wait in the journal and not in its line."""
-        few = sum(self.gauge.carrying.values()) < self._limits.replication * 4
-        room = few and all(self.room(erp) > 0 for erp in self._erps())
-        self._full = self._full or not room
-        return room
-
-    async def _go(self, refs: tuple[LegRef, ...]) -> None:
-        for leg in await self.journal.owned(refs):
-            self._carry(leg)
+    # Hearing of the end
 
     def _keep_waiting(self, intent: str) -> bool:
         caller = self._callers.get(intent)
@@ -383,94 +300,6 @@ class Writes:
         if caller is not None and not caller.done():
             caller.set_result(ended)
 
-    # Relaying
-
-    async def start(self) -> None:
-        """Take up what is owed, and go on doing so. Raises: StoreDown."""
-        if self._alone:
-            await self.journal.alone(self._instance)
-        await self._beat()
-        self._loops = [asyncio.create_task(self._relay()), asyncio.create_task(self._heart())]
-
-    async def stop(self, drain_s: float = 0.0) -> None:
-        """End: what is being carried gets `drain_s` seconds, the rest is in the journal."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
-        if self._tasks and drain_s > 0:
-            await asyncio.wait(set(self._tasks), timeout=drain_s)
-        for task in set(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(StoreDown):
-            await self.journal.leave(self._instance)
-        await self.journal.database.close()
-
-    async def _relay(self) -> None:
-        while True:
-            try:
-                busy = await self.relay_once()
-                self.gauge.store_down = ""
-            except StoreDown as err:
-                busy = False
-                self.gauge.store_down = str(err)
-            if not busy:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._limits.poll_s)
-            self._wake.clear()
-
-    async def relay_once(self) -> bool:
-        """Claim what is due, up to what each ERP may get. Gives: whether there may be more."""
-        more = self._full = False
-        for erp in self._erps():
-            if not await self.journal.due(erp, self._timing.wall_us()):
-                continue
-            room = min(self._limits.replication - self.gauge.carrying[erp], self.room(erp))
-            if room <= 0:
-                self._full = True
-                continue
-            claimed = await self.journal.claim(self._instance, erp, self._timing.wall_us(), room)
-            for leg in claimed:
-                self._carry(leg)
-            more = more or len(claimed) == room
-        return more
-
-    async def _heart(self) -> None:
-        wait_s = self._limits.lease_s / 3
-        while True:
-            await asyncio.sleep(wait_s)
-            # Tried sooner again than it is due, so that a short trouble of the store costs no lease.
-            wait_s = self._limits.lease_s / 12
-            with suppress(StoreDown):
-                await self._beat()
-                wait_s = self._limits.lease_s / 3
-
-    async def _beat(self) -> None:
-        """Renew the lease, and free what the dead and the lost own."""
-        before_s, lease_us = self._timing.boot_s(), int(self._limits.lease_s * US)
-        now_us = await self.journal.beat(self._instance, lease_us)
-        self._timing.wall_us.seen(now_us)
-        lease = self.delivery.lease
-        # It fences itself well before the others think it dead: clocks differ, and a call takes its time.
-        lease.until_boot_s = before_s + self._limits.lease_s * OWN_PART
-        lease.until_wall_us = now_us + lease_us
-        await self._look_for_orphans()
-        strays, self._strays = self._strays, set()
-        try:
-            freed = await self.journal.take_over(sorted(strays))
-        except StoreDown:
-            self._strays |= strays
-            raise
-        if freed:
-            log.info("legs.taken_over", count=freed)
-            self._wake.set()
-
-    async def _look_for_orphans(self) -> None:
-        """Legs in our name that nobody here carries, twice in a row: the store broke after it had handed them to us."""
-        idle = await self.journal.held(self._instance) - self._carrying
-        self._strays |= idle & self._idle
-        self._idle = idle
-
 
 def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, document: Document | None) -> str:
     """What an Idempotency-Key is bound to: the canonical operation, whatever the version."""
@@ -481,10 +310,6 @@ def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, documen
 def fingerprint(w: Write) -> str:
     """The fingerprint of a write."""
     return fingerprint_of(w.cell.plant, w.spec.name, w.verb, w.key, w.document)
-
-
-def _id(leg: Claimed) -> LegId:
-    return leg.ref.intent, leg.ref.side, leg.ref.fence
 
 
 def _kept(w: Write, found: Found | None) -> str | None:
