@@ -45,7 +45,8 @@ from gateway.store.journal import Claimed, Journal, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
-from gateway.writes.delivery import Begun, Delivery, Ended
+from gateway.writes.delivery import Begun, Delivery
+from gateway.writes.moves import Ended
 from gateway.writes.place import Place, Places, Timing
 from gateway.writes.relay import Relay, RelayLimits
 
@@ -122,7 +123,7 @@ class Writes:
         self.journal, self.crosswalk, self.instance, self.timing = journal, crosswalk, instance, timing
         self._new_id, self._alone, self._watch_s = new_id, alone, watch_s
         self.delivery = Delivery(journal, crosswalk, places, timing, instance)
-        self.delivery.tell, self.delivery.waits = self._told, self._keep_waiting
+        self.delivery.moves.tell, self.delivery.moves.waits = self._told, self._keep_waiting
         self.relay = Relay(journal, self.delivery, timing, instance, erps, limits or RelayLimits(), alone=alone)
         self._callers: dict[str, asyncio.Future[Ended]] = {}
         self._answering: set[str] = set()

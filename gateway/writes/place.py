@@ -58,3 +58,7 @@ class Timing:
     steady_s: Callable[[], float]
     boot_s: Callable[[], float]
     chance: Callable[[], float]
+
+    def deadline_s(self) -> float:
+        """Until when a call that begins now may take, by the clock of the event loop."""
+        return self.steady_s() + self.call_s

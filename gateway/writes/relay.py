@@ -55,7 +55,7 @@ class Relay:
     ) -> None:
         self._journal, self._delivery, self._timing, self._instance = journal, delivery, timing, instance
         self._erps, self._limits, self._alone = erps, limits, alone
-        delivery.go, delivery.has_room, delivery.lost = self._go, self._has_room, self._lost
+        delivery.moves.go, delivery.moves.has_room, delivery.lost = self._go, self._has_room, self._lost
         self.room: Callable[[str], int] = lambda erp: limits.replication
         self.carried: Callable[[str], None] = lambda intent: None
         self._behind: Counter[str] = Counter()

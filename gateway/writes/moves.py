@@ -1,0 +1,195 @@
+"""How a leg moves on in the journal, and who hears of it: ended, put back, in doubt, or a person's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from gateway.core import settling
+from gateway.core.backoff import wait_s
+from gateway.core.canonical.stored import dumped, loaded
+from gateway.core.intents import (
+    OUTCOMES,
+    Done,
+    Event,
+    Fenced,
+    LegRef,
+    Move,
+    NewCase,
+    StepRecord,
+)
+from gateway.core.manifests import Rule
+from gateway.core.settling import US
+from gateway.errors import (
+    Conflict,
+    GatewayError,
+    NoSuchDocument,
+    Refused,
+    StaleEtag,
+    Unavailable,
+)
+from gateway.protocols.port import Answer, NativeKey
+from gateway.store.journal import Claimed, Journal
+from gateway.store.points import reached
+from gateway.writes.asked import (
+    answer_text,
+    asked_of,
+    error_text,
+    in_doubt_before,
+    kept_for_feed,
+    learned,
+)
+from gateway.writes.carry import (
+    Outcome,
+    left_behind,
+    number_of,
+    shown_at_once,
+)
+from gateway.writes.place import Place, Timing
+from gateway.writes.prepare import Preparation
+
+Ended = Outcome | GatewayError | None
+"""What the authoritative leg came to, for the caller who waits; None while that is open."""
+Tell = Callable[[str, Ended], None]
+Go = Callable[[tuple[LegRef, ...]], Awaitable[None]]
+
+
+class Gone(Exception):
+    """Another owner has the leg."""
+
+
+class Moves:
+    """The moves of the legs that one instance carries.
+
+    Takes: `tell`, called once an intent's authoritative leg has ended; `go`, called with legs that a move handed over, which
+    happens while `has_room` says so; `waits`, which says whether an intent's caller is here for its answer, and then keeps it here
+    until there is one. Raises: Gone, StoreDown.
+    """
+
+    def __init__(self, journal: Journal, preparation: Preparation, timing: Timing, instance: str) -> None:
+        self._journal, self._preparation, self._timing, self._instance = journal, preparation, timing, instance
+        self.tell: Tell = lambda intent, ended: None
+        self.go: Go = _nobody
+        self.has_room: Callable[[], bool] = lambda: False
+        self.waits: Callable[[str], bool] = lambda intent: False
+
+    async def move(self, leg: Claimed, event: Event, **more: Any) -> None:
+        """Journal one move, and let the legs go that it released. Raises: Gone: another owner has the leg."""
+        hand_over = self._instance if self.has_room() else None
+        move = Move(leg.ref, event, self._timing.wall_us(), instance=hand_over, **more)
+        verdict = await self._journal.do(move)
+        if event in OUTCOMES:
+            await reached("outcome.after_commit")
+        if isinstance(verdict, Fenced):
+            raise Gone
+        if isinstance(verdict, Done) and verdict.released:
+            await self.go(verdict.released)
+
+    # Ended
+
+    async def finish(self, leg: Claimed, place: Place, answer: Answer, key: NativeKey, step: StepRecord | None) -> None:
+        """The leg's last step was carried out, or none was needed. Takes: the native `key` it has now, and the `step` that ended it."""
+        intent, side = leg.intent, place.side
+        number = None
+        if intent.key is None:
+            number = number_of(side, key, None) or number_of(side, key, asked_of(leg)[0])
+        names = learned(leg, number)
+        own = number if intent.key is None else await self._preparation.own_key(leg, place)
+        shown = kept_for_feed(leg, place, answer)
+        end = partial(self._end, leg, key, step=step, names=names, shown=shown)
+        if not leg.authoritative:
+            await end()
+            return
+        outcome = shown_at_once(side, answer, own)
+        text = answer_text(outcome or Outcome(None, None, own))
+        await end(answer=text)
+        if outcome is None:
+            outcome = await left_behind(side, own, self._timing.deadline_s())
+            if outcome.document is not None:
+                await self._journal.picture(intent.id, answer_text(outcome))
+        self.tell(intent.id, outcome)
+
+    async def _end(self, leg: Claimed, key: NativeKey, **more: Any) -> None:
+        """Raises: Gone: another owner ended the leg, and what this call made beside that is a case."""
+        try:
+            await self.move(leg, "finish", key=dumped(dict(key)), **more)
+        except Gone:
+            view = await self._journal.operation(leg.intent.id)
+            there = next((each for each in view.legs if each.side == leg.ref.side), None) if view else None
+            if there is not None and there.state == "done" and loaded(there.native_key or "{}") != dict(key):
+                reason = f"{leg.erp} has {dict(key)} beside {loaded(there.native_key or '{}')}: a call left after others had settled it"
+                await self._journal.case(leg.ref, NewCase("duplicate", reason), self._timing.wall_us())
+            raise
+
+    async def nothing_sent(self, leg: Claimed, err: GatewayError, step: StepRecord | None = None) -> None:
+        """The caller is told that nothing happened, and may come again under the same key."""
+        if isinstance(err, Refused):
+            await self.move(leg, "refuse", step=step, error=err.detail, answer=error_text(err))
+        elif self.waits(leg.intent.id):
+            await self.move(leg, "void", step=step, error=err.detail, void_intent=True)
+        else:
+            # Whoever was told 202 comes for no answer: the promise is kept, and what time does not heal is a person's.
+            await self.later_or_case(leg, err, step)
+            return
+        self.tell_refused(leg, err)
+
+    def tell_refused(self, leg: Claimed, err: GatewayError) -> None:
+        """The caller hears of what the side in charge said, and of no other."""
+        if leg.authoritative:
+            self.tell(leg.intent.id, err)
+
+    # Not ended yet
+
+    async def later_or_case(self, leg: Claimed, err: GatewayError, record: StepRecord | None = None) -> None:
+        """The other side: what time heals is tried again, the rest is a person's."""
+        step = replace(record, state="not_sent", note=err.detail) if record is not None else None
+        if isinstance(err, Unavailable | StaleEtag) or (
+            isinstance(err, Conflict) and err.extra.get("reason") != "moved-there"
+        ):
+            at_us = self._later_us(leg, err)
+            await self.move(leg, "put_back", step=step, error=err.detail, next_at_us=at_us)
+            return
+        kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
+        no = replace(record, state="refused", note=err.detail) if record is not None else None
+        kind = "direct-edit" if leg.intent.origin == "erp" else kind or "split"
+        await self.move(leg, "park", step=no, error=err.detail, case=NewCase(kind, err.detail))
+
+    async def not_sent(self, leg: Claimed, record: StepRecord, number: int, err: Unavailable) -> None:
+        """The step did not leave: it may go later, or its caller is told that nothing happened."""
+        if leg.step is not None and in_doubt_before(leg, record):
+            # That it was not taken now says nothing of the time before.
+            await self.try_later(leg, leg.step, err)
+            return
+        step = replace(record, state="not_sent", note=err.detail)
+        if leg.authoritative and number == 0 and (leg.step is None or leg.step.state == "sending"):
+            await self.nothing_sent(leg, err, step)
+        else:
+            await self.later_or_case(leg, err, step)
+
+    async def doubted(self, leg: Claimed, record: StepRecord, rule: Rule, err: GatewayError) -> None:
+        """The step left and no answer came: nobody knows what became of it."""
+        now_us = self._timing.wall_us()
+        doubt = replace(record, state="in_doubt", note=err.detail)
+        # Its connection is closed by now: from here it can take effect for as long as the manifest says.
+        doubt = replace(doubt, quiet_us=settling.quiet_us(rule, now_us))
+        next_us = doubt.quiet_us if rule.settle == "reference" else self._later_us(leg, err)
+        await self.move(leg, "doubt", step=doubt, error=err.detail, next_at_us=next_us)
+
+    async def still_in_doubt(self, leg: Claimed, step: StepRecord, at_us: int, note: str | None) -> None:
+        """Nothing is known yet; look again at `at_us`."""
+        await self.move(leg, "doubt", step=replace(step, state="in_doubt"), error=note, next_at_us=at_us)
+
+    async def try_later(self, leg: Claimed, step: StepRecord, err: GatewayError) -> None:
+        """The ERP could not be asked: the doubt stays, and the next look is later each time."""
+        await self.still_in_doubt(leg, step, self._later_us(leg, err), err.detail)
+
+    def _later_us(self, leg: Claimed, err: GatewayError) -> int:
+        """When to try again: later each time, and not before the ERP said."""
+        wait = wait_s(leg.attempts, self._timing.chance(), err.extra.get("retry_after_s"))
+        return self._timing.wall_us() + int(wait * US)
+
+
+async def _nobody(_: tuple[LegRef, ...]) -> None:
+    return None

@@ -1,0 +1,124 @@
+"""What a leg is going to send: its document as it stands now, in its ERP's own numbers and words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.core import settling
+from gateway.core.canonical import Document
+from gateway.core.canonical.stored import loaded
+from gateway.core.crosswalk import SHOWN, erp_space
+from gateway.core.intents import (
+    StepRecord,
+)
+from gateway.errors import (
+    Conflict,
+    NoSuchDocument,
+)
+from gateway.protocols.port import NativeKey
+from gateway.reads import numbers
+from gateway.reads.authoritative import Found, key_of
+from gateway.store.crosswalk import Crosswalk
+from gateway.store.journal import Claimed
+from gateway.writes.asked import (
+    asked_of,
+    moved_fields,
+    object_of_key,
+)
+from gateway.writes.carry import (
+    Prepared,
+    current,
+    number_of,
+    prepared,
+    through,
+)
+from gateway.writes.place import Place, Timing
+
+
+class AlreadySo(Exception):
+    """Nothing to be sent: the document is already as it shall be. `key` is its native key."""
+
+    def __init__(self, key: NativeKey) -> None:
+        super().__init__("already so")
+        self.key = key
+
+
+class Preparation:
+    """Reads and encodes inside the lane. Raises: GatewayError: what stands in the way; nothing was sent."""
+
+    def __init__(self, crosswalk: Crosswalk, timing: Timing) -> None:
+        self._crosswalk, self._timing = crosswalk, timing
+
+    async def prepared(self, leg: Claimed, place: Place) -> Prepared:
+        """Read the document inside the lane and encode what is to be sent. Raises: GatewayError, AlreadySo."""
+        intent, side = leg.intent, place.side
+        body, found = await self.body(leg, place), None
+        if intent.key is not None:
+            key = await self.own_key(leg, place)
+            found = await current(side, key, None, self._timing.deadline_s())
+            self._not_moved(leg, place, body, found)
+        return prepared(side, intent.verb, body, found)
+
+    async def body(self, leg: Claimed, place: Place) -> Document | None:
+        """What the leg is to write, in its ERP's own numbers."""
+        intent = leg.intent
+        asked, _ = asked_of(leg)
+        if asked is None:
+            return None
+        body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, asked)
+        rule = place.manifest.rule(intent.object, intent.verb)
+        if rule.external_number and not leg.authoritative and intent.verb == "create":
+            number = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
+            body = {**body, rule.external_number: number} if number else body
+        return body
+
+    def _not_moved(self, leg: Claimed, place: Place, patch: Document | None, found: Found) -> None:
+        """Whether the fields of a patch stand in the other ERP as they stood in the authoritative one. Raises: AlreadySo, Conflict."""
+        side = place.side
+        if leg.intent.origin == "erp":
+            rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
+            if settling.shows(rule.evidence, found.document):
+                raise AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
+        if leg.authoritative or patch is None or leg.intent.verb != "change":
+            return
+        if settling.holds(through(side, patch, found.document), found.document):
+            raise AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
+        if moved := moved_fields(leg, side, found.document):
+            raise Conflict(
+                "The fields have other values in this ERP than they had.", fields=moved, reason="moved-there"
+            )
+
+    async def own_key(self, leg: Claimed, place: Place) -> str:
+        """The document's number in this leg's ERP. Raises: NoSuchDocument."""
+        intent = leg.intent
+        if intent.key is None:
+            # Made by an earlier step of this very leg, or under a number of ours.
+            made = loaded(leg.native_key) if leg.native_key is not None else {}
+            number = number_of(place.side, made, await self.body(leg, place))
+            if number is None:
+                raise NoSuchDocument(f"Nobody knows under which number {leg.erp} has the new {intent.object}.")
+            return number
+        names = await self._crosswalk.of(object_of_key(intent.object), intent.lane)
+        own = names.get(erp_space(leg.erp))
+        if own is not None:
+            return own
+        if leg.authoritative or object_of_key(intent.object) in place.manifest.same_numbers:
+            return names.get(SHOWN) or str(intent.key)
+        raise NoSuchDocument(
+            f"Nobody knows under which number {leg.erp} has {intent.object} {intent.key}.", reason="unmapped"
+        )
+
+    async def native_key(self, leg: Claimed, place: Place) -> NativeKey:
+        """The key under which the ERP has the document, as far as it is known: empty before a create."""
+        if leg.native_key is not None:
+            key: NativeKey = loaded(leg.native_key)
+            return key
+        if leg.intent.key is None:
+            return {}
+        return key_of(place.side, await self.own_key(leg, place))
+
+    async def as_before(self, leg: Claimed, place: Place, step: StepRecord) -> Prepared:
+        """The call to an existing document as it was sent: read again, but with the lock of the first time."""
+        body = await self.body(leg, place)
+        found = await current(place.side, await self.own_key(leg, place), None, self._timing.deadline_s())
+        return replace(prepared(place.side, leg.intent.verb, body, found), etag=step.etag)
