@@ -11,26 +11,21 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import httpx
 
-from gateway.connectors.factory import address, make_connector, secret
-from gateway.connectors.guarded import GuardedConnector
-from gateway.connectors.permits import Budgets
+from gateway.connectors.registry import Connectors
 from gateway.control import waves
+from gateway.control.callers import authenticator_of
 from gateway.control.content import Content, load, read_folder, unpack
 from gateway.core.budget import Priority, Seat, priority_of_leg, seated
-from gateway.core.deployment import ClientsFile, Erp, IssuerRule
+from gateway.core.deployment import Erp
 from gateway.core.phases import Side
-from gateway.core.rates import RateClass, admitted
+from gateway.core.rates import RateClass, RateCounters
 from gateway.core.waves import Cell, WaveTable
 from gateway.dialects.library import Dialect
-from gateway.edge.api_keys import ApiClient, ApiKeys
-from gateway.edge.authenticator import Authenticator
-from gateway.edge.jwks import FileKeys, KeySource, UrlKeys
 from gateway.edge.limits import EdgeLimits
-from gateway.edge.tokens import Issuer, TokenVerifier
+from gateway.edge.tokens import TokenVerifier
 from gateway.errors import Broken, ContentError, Mistake, SecretMissing, StoreUnusable
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
@@ -59,7 +54,6 @@ from gateway.writes.noticed import Reader
 from gateway.writes.place import Place, StoreClock, Timing
 from gateway.writes.relay import OWN_PART, RelayLimits
 
-_CALLERS_KEPT = 10_000
 _CONTENTS_KEPT = 4
 _READ_PART = 0.95  # of a lease: a read that begins before its end harms nobody; clocks may differ by the rest
 CLOCK = Clock(time.time, time.monotonic, lambda: os.urandom(16).hex())
@@ -98,25 +92,6 @@ def policy_of(settings: Settings, bundle: ActiveBundle, cache: DecisionCache) ->
     return Policy(EmbeddedEngine(bundle), bundle.manifest, cache=cache)
 
 
-class RateCounters:
-    """How far each caller is in its rate class; the least recent are forgotten first."""
-
-    def __init__(self, classes: Mapping[str, RateClass]) -> None:
-        self._classes = classes
-        self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
-
-    def wait_s(self, caller: str, rate_class: str, now_s: float) -> float | None:
-        """Seconds until the caller may go on; None: nobody declared the class."""
-        rate = self._classes.get(rate_class)
-        if rate is None:
-            return None
-        due_s, wait_s = admitted(rate, self._due.pop((caller, rate_class), 0.0), now_s)
-        self._due[caller, rate_class] = due_s
-        if len(self._due) > _CALLERS_KEPT:
-            self._due.popitem(last=False)
-        return wait_s
-
-
 class Gateway:
     """What is in force, and how it changes: a new table or content is built beside the old one and swapped in whole."""
 
@@ -128,8 +103,7 @@ class Gateway:
         self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=5)
         self._in_force: InForce | None = None
         self._tokens: TokenVerifier | None = None
-        self._connectors: dict[str, tuple[Erp, str, GuardedConnector]] = {}
-        self._budgets = Budgets()
+        self._connectors = Connectors()
         self._seat: Seat | None = None
         self._looked_boot_s = 0.0
         self._refreshing = asyncio.Lock()
@@ -188,8 +162,7 @@ class Gateway:
             await self._feeds.stop()
         if self._writes is not None:
             await self._writes.relay.stop(self.settings.drain_s)
-        for _, _, connector in self._connectors.values():
-            await connector.close()
+        await self._connectors.close()
         if self._in_force is not None:
             await self._in_force.policy.close()
         await self._http.aclose()
@@ -232,7 +205,7 @@ class Gateway:
         self._looked_boot_s = began_boot_s
         if self._writes is not None and not self.store.is_sqlite:
             self._seat = seated(self._seat, self._writes.instance, await self._writes.journal.living())
-            self._budgets.seat(self._seat)
+            self._connectors.seat(self._seat)
 
     async def refreshed(self, than: int | None = None) -> InForce:
         """What the store says now, at once and not at the next look.
@@ -281,12 +254,14 @@ class Gateway:
         log.info("table.in_force", revision=made.table.revision, content=made.content.revision)
 
     def _built(self, content: Content, table: WaveTable) -> InForce:
-        erps = {name: self._erp(erp, content.dialects[erp.dialect]) for name, erp in content.erps.items()}
+        erps = {name: self._path(erp, content.dialects[erp.dialect]) for name, erp in content.erps.items()}
+        authenticator = authenticator_of(content.clients, self._http)
+        self._tokens = authenticator.tokens
         return InForce(
             content=content,
             table=table,
             policy=policy_of(self.settings, content.bundle, self._decisions),
-            authenticator=self._authenticator(content.clients),
+            authenticator=authenticator,
             erps=erps,
             rates=RateCounters({n: RateClass(r.per_s, r.burst) for n, r in content.clients.rate_classes.items()}),
             public_url=self.settings.public_url.rstrip("/"),
@@ -328,16 +303,12 @@ class Gateway:
             timing,
             f"{socket.gethostname()[:40]}-{CLOCK.new_id()[:12]}",
             operation_id,
-            lambda: tuple(self._connectors),
+            lambda: self._connectors,
             RelayLimits(lease_s=self.settings.lease_s),
             alone=self.store.is_sqlite,
         )
-        writes.relay.room = self._room
+        writes.relay.room = self._connectors.room_behind
         return writes
-
-    def _room(self, erp: str) -> int:
-        known = self._connectors.get(erp)
-        return known[2].room_behind() if known is not None else 0
 
     def _feed_reader(self, writes: Writes) -> Feeds:
         """What notices the edits that people make in the ERPs themselves."""
@@ -388,59 +359,14 @@ class Gateway:
         if made is not None and now is not None:
             same = made.content.dialects[now.dialect].file.protocol == dialect.file.protocol
             declared = now if same else declared
-        return self._erp(declared, dialect)
+        return self._path(declared, dialect)
 
-    def _erp(self, erp: Erp, dialect: Dialect) -> ErpPath:
-        """The path to an ERP; its pool and session live on while its declaration stays the same, its budget for ever."""
-        place = address(erp.base_url)
-        known = self._connectors.get(erp.erp)
-        if known is None or known[:2] != (erp, place):
-            if known is not None:
-                asyncio.get_running_loop().call_later(60, lambda: asyncio.ensure_future(known[2].close()))
-            self._connectors[erp.erp] = (erp, place, self._connector(erp, dialect))
-        return erp_path(erp.erp, self._connectors[erp.erp][2], dialect)
-
-    def _connector(self, erp: Erp, dialect: Dialect) -> GuardedConnector:
-        return make_connector(erp, dialect.file.protocol or "", budgets=self._budgets)
-
-    def _authenticator(self, clients: ClientsFile) -> Authenticator:
-        issuers = [self._issuer(rule) for rule in clients.issuers]
-        keys = [
-            ApiClient(
-                key_id=key.id,
-                key_sha256=secret(key.sha256) if ":" in key.sha256 else key.sha256,
-                subject=f"client:{key.id}",
-                client_id=key.id,
-                roles=tuple(key.roles),
-                plants=tuple(key.plants),
-            )
-            for key in clients.keys
-        ]
-        self._tokens = TokenVerifier(issuers)
-        return Authenticator(self._tokens, ApiKeys(keys))
-
-    def _issuer(self, rule: IssuerRule) -> Issuer:
-        place = address(rule.jwks)
-        source: KeySource
-        if place.startswith("file:"):
-            source = FileKeys(Path(place.removeprefix("file:")), time.monotonic)
-        else:
-            source = UrlKeys(place, self._http, time.monotonic)
-        return Issuer(
-            name=rule.name,
-            issuer=rule.issuer,
-            audiences=frozenset(rule.audiences),
-            algorithms=frozenset(rule.algorithms),
-            keys=source,
-            leeway_s=rule.leeway_s,
-            client_claim=rule.client_claim,
-            roles_claim=rule.roles_claim,
-            plants_claim=rule.plants_claim,
-        )
+    def _path(self, erp: Erp, dialect: Dialect) -> ErpPath:
+        return erp_path(erp.erp, self._connectors.to(erp, dialect.file.protocol or ""), dialect)
 
     async def metrics_text(self) -> bytes:
         """The exposition, with what connectors and the decision cache count copied in."""
-        self.metrics.erps({name: (made.gauge, made.usage) for name, (_, _, made) in self._connectors.items()})
+        self.metrics.erps({name: (made.gauge, made.usage) for name, made in self._connectors.by_name().items()})
         if self._tokens is not None:
             self.metrics.token_hits.set(self._tokens.hits)
             self.metrics.token_misses.set(self._tokens.misses)
@@ -466,7 +392,7 @@ class Gateway:
             "table_revision": made.table.revision if made else None,
             "content": made.content.revision if made else None,
             "policy": made.policy.revision if made else None,
-            "erps": {name: dict(connector.state) for name, (_, _, connector) in self._connectors.items()},
+            "erps": {name: dict(connector.state) for name, connector in self._connectors.by_name().items()},
             "feeds": self._feeds.state if self._feeds is not None else {},
         }
 

@@ -12,7 +12,7 @@ class Authenticator:
     """Tries the credential a request carries."""
 
     def __init__(self, tokens: TokenVerifier, keys: ApiKeys) -> None:
-        self._tokens, self._keys = tokens, keys
+        self.tokens, self._keys = tokens, keys
 
     async def caller(self, headers: Headers, now: float) -> Caller:
         """Raises: NotAuthenticated, KeysUnavailable, Malformed: two credentials at once."""
@@ -26,4 +26,4 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise NotAuthenticated("Only bearer tokens and API keys are taken.", reason="scheme")
-        return await self._tokens.verify(token.strip(" "), now)
+        return await self.tokens.verify(token.strip(" "), now)
