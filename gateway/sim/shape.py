@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, replace
 
 LEGACY, CLOUD = "ecc", "s4"
+PLANT = "1000"
 ENDS_S = 60.0
 """Faults happen in this many first seconds."""
 

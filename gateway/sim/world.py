@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from gateway.connectors.factory import make_connector
 from gateway.control.content import Content
-from gateway.core.canonical import OBJECTS, Document
 from gateway.core.deployment import Auth, ErpLimits
 from gateway.core.deployment import Erp as ErpRule
 from gateway.core.intents import Accepted, Command, EpochMoved, Fenced, Known, Move, Verdict
@@ -28,24 +24,25 @@ from gateway.core.phases import PHASES, Side
 from gateway.core.settling import US
 from gateway.core.waves import Cell, moved
 from gateway.dialects.library import Dialect
-from gateway.errors import Doubtful, GatewayError, IdempotencyInFlight, RouteMoved, Unavailable
 from gateway.pipeline.exchange import ErpPath, erp_path
-from gateway.protocols.port import HttpCall
 from gateway.reads.authoritative import ErpSide
 from gateway.settings import shipped
+from gateway.sim.clients import Client, Sent
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.erp import Erp
+from gateway.sim.fate import LEASE_S, Dice
 from gateway.sim.judge import edited_lanes, judged, sides_agree
+from gateway.sim.occurred import occurred
 from gateway.sim.people import worked
 from gateway.sim.seams import CALL_S, EXEC_S, Life, SimStore, SimWire
-from gateway.sim.shape import CLOUD, LEGACY, Shape
+from gateway.sim.shape import CLOUD, LEGACY, PLANT, Shape
 from gateway.sim.virtual_time import VirtualLoop
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.feeds import FeedBook, FeedId
 from gateway.store.journal import Claimed, Journal
 from gateway.store.schema import empty_sqlite
 from gateway.store.sql import Database, StoreDown
-from gateway.writes.engine import Write, Writes, Written
+from gateway.writes.engine import Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
 from gateway.writes.feed_state import FeedLimits
@@ -54,23 +51,10 @@ from gateway.writes.place import Place, StoreClock, Timing
 from gateway.writes.relay import RelayLimits
 
 Row = tuple[Any, ...]
-PLANT, DOMAIN, STOCK = "1000", "production", "inventory"
-LEASE_S = 3.0
-CRASH_AT_SEAM, NAP_AT_SEAM, NAP_WHEN_BEGUN, REFUSED_AGAIN, RELEASES, CONFIRMS = 0.003, 0.003, 0.04, 0.2, 0.25, 0.5
+DOMAIN, STOCK = "production", "inventory"
+NAP_WHEN_BEGUN = 0.04
 SETTLES_WITHIN_S = 600
-START = datetime(2027, 1, 16, 6, tzinfo=UTC)
 _RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
-
-
-@dataclass(slots=True)
-class Sent:
-    """What a client did and what it was told at last: acknowledged, pending, refused, unavailable, doubt or nothing."""
-
-    reference: str
-    verb: str
-    told: str = "nothing"
-    operation: str | None = None
-    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +123,8 @@ class World:
 
     def __init__(self, content: Content, shape: Shape, journal: type[CountingJournal] = CountingJournal) -> None:
         self.content, self.shape, self._journal = content, shape, journal
-        self.dice = random.Random(shape.seed * 7919 + 1)  # noqa: S311  # a simulation
-        self.faults: Counter[str] = Counter()
+        self.fate = Dice(shape)
+        self.fate.crash, self.fate.in_charge = self._crash, self._in_charge
         self.seen: Counter[str] = Counter()
         self.found: list[str] = []
         self.sent: list[Sent] = []
@@ -149,10 +133,7 @@ class World:
         self.taken: set[str] = set()
         """Intents of which the journal said that it has them."""
         self.edits = 0
-        self.quiet = False
-        self._traced, self._births, self._ids = hashlib.sha256(), 0, 0
-        self._keys: set[str] = set()
-        """Every key that a call was sent under."""
+        self._births, self._ids = 0, 0
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.deserialize(_schema())
         self.cell = Cell(PLANT, DOMAIN, LEGACY, CLOUD, shape.phase)
@@ -168,94 +149,23 @@ class World:
         window_s = self.shape.window_s[name] if self.shape.settle[name] == "key" else 0
         return Erp(
             ErpConfig(
-                face=face, name=name, clock=self._clock, csrf=False, orders=1, purchases=0, dedup_window_s=window_s
+                face=face, name=name, clock=self.fate.clock, csrf=False, orders=1, purchases=0, dedup_window_s=window_s
             )
         )
 
-    # Fate
-
-    def between(self, least: float, most: float) -> float:
-        return self.dice.uniform(least, most)
-
-    def trace(self, text: str) -> None:
-        self._traced.update(f"{self.now_s():.6f} {text}\n".encode())
-
-    def later(self, delay_s: float, work: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(delay_s, work)
-
-    def now_s(self) -> float:
-        try:
-            return asyncio.get_running_loop().time()
-        except RuntimeError:
-            return 0.0
-
-    def wall_us(self) -> int:
-        return int((START.timestamp() + self.now_s()) * US)
-
-    def _clock(self) -> datetime:
-        return START + timedelta(seconds=self.now_s())
-
-    def store_fault(self) -> str | None:
-        if self.quiet or not any(start <= self.now_s() < end for start, end in self.shape.store_outages):
-            return None
-        fault = self.dice.choice(("down", "down", "down", "unsure"))
-        self.faults[f"store-{fault}"] += 1
-        return fault
-
-    def wire_fault(self, erp: str, call: HttpCall) -> str | None:
-        if self.quiet or not self.shape.fault_rate:
-            return None
-        if self._again(call) and self.dice.random() < REFUSED_AGAIN:
-            self.faults["refused-again"] += 1
-            return "refused"
-        if self.dice.random() >= self.shape.fault_rate:
-            return None
-        kinds = ["not-sent", "lost", "drop", "late", "late-drop", "slow", "busy"]
-        if call.method == "POST" and "sap/" in call.target:
-            kinds.append("refused")
-        fault = self.dice.choice(kinds)
-        self.faults[fault] += 1
-        return fault
-
-    def _again(self, call: HttpCall) -> bool:
-        """Whether a call under this key left before: what stands before an ERP may refuse what the ERP already did."""
-        key = call.headers.get("Repeatability-Request-ID")
-        again = key in self._keys
-        if key is not None:
-            self._keys.add(key)
-        return again
-
-    def erp_down(self, erp: str) -> bool:
-        down = not self.quiet and any(
-            erp == name and start <= self.now_s() < end for name, start, end in self.shape.outages
-        )
-        self.faults[f"down-{'authoritative' if erp == self.authoritative else 'other'}"] += down
-        return down
-
-    @property
-    def authoritative(self) -> str:
+    def _in_charge(self) -> str:
         """The ERP in charge now."""
         side = PHASES[self.table().phase].authoritative
         return LEGACY if side == "legacy" else CLOUD
-
-    def dies(self, life: Life, place: str) -> None:
-        if not self.quiet and self.shape.fault_rate and self.dice.random() < CRASH_AT_SEAM:
-            self._crash(life, place)
-
-    def naps(self, life: Life, often: float = NAP_AT_SEAM) -> None:
-        """Now and then an instance stops for longer than its lease, and knows nothing of it when it goes on."""
-        if not self.quiet and self.shape.fault_rate and self.dice.random() < often:
-            self.faults["nap"] += 1
-            life.asleep_until_s = self.now_s() + self.between(LEASE_S, 10 * LEASE_S)
 
     def _crash(self, life: Life, place: str) -> None:
         if not life.alive:
             return
         life.alive = False
-        self.faults[f"crash-{place}"] += 1
-        self.trace(f"{life.name} crashed {place}")
+        self.fate.faults[f"crash-{place}"] += 1
+        self.fate.trace(f"{life.name} crashed {place}")
         self.crashed(life)
-        self.later(self.between(0.5, 8.0), lambda: self.instances.append(self._born()))
+        self.fate.later(self.fate.between(0.5, 8.0), lambda: self.instances.append(self._born()))
 
     def crashed(self, life: Life) -> None:
         """For mutants that lose more than a crash should."""
@@ -265,11 +175,11 @@ class World:
     def _born(self) -> Instance:
         self._births += 1
         life = Life(f"gw-{self._births}")
-        database = SimStore(self.connection, life, self)
+        database = SimStore(self.connection, life, self.fate)
 
         async def begun() -> None:
             """A step is in the journal and not on its way yet: the worst moment to fall asleep."""
-            self.naps(life, NAP_WHEN_BEGUN)
+            self.fate.naps(life, NAP_WHEN_BEGUN)
             await life.go_on()
 
         journal, loop = self._journal(database, self.seen, self.taken, begun), asyncio.get_running_loop()
@@ -277,10 +187,10 @@ class World:
         paths = {name: self._path(name, life) for name in (LEGACY, CLOUD)}
         timing = Timing(
             call_s=CALL_S,
-            wall_us=StoreClock(lambda: self.wall_us() + skew_us),
+            wall_us=StoreClock(lambda: self.fate.wall_us() + skew_us),
             steady_s=loop.time,
             boot_s=loop.time,
-            chance=self.dice.random,
+            chance=self.fate.dice.random,
         )
         writes = Writes(
             journal, Crosswalk(database), _Places(self, paths), timing, life.name, self._new_id, lambda: (LEGACY, CLOUD),
@@ -297,7 +207,7 @@ class World:
     async def _following(self, instance: Instance) -> None:
         """An instance sees a change of the table a little later."""
         while instance.life.alive:
-            await asyncio.sleep(self.between(0.3, 1.0))
+            await asyncio.sleep(self.fate.between(0.3, 1.0))
             await instance.life.go_on()
             instance.cell = self.table()
 
@@ -312,7 +222,7 @@ class World:
             headers=rule.headers, limits=ErpLimits(breaker_failures=1000, call_timeout_s=CALL_S),
         )  # fmt: skip
         dialect = self.content.dialects[rule.dialect]
-        connector = make_connector(free, dialect.file.protocol or "", SimWire(self.erps[name], name, life, self))
+        connector = make_connector(free, dialect.file.protocol or "", SimWire(self.erps[name], name, life, self.fate))
         return replace(_shapes(name, dialect), connector=connector)
 
     def table(self) -> Cell:
@@ -343,53 +253,54 @@ class World:
         """Let it all happen, then let it settle, then judge it."""
         self.instances = [self._born() for _ in range(self.shape.instances)]
         for at_s in self.shape.crashes:
-            self.later(at_s, self._crash_one)
+            self.fate.later(at_s, self._crash_one)
         for which, at_s, for_s in self.shape.pauses:
-            self.later(at_s, lambda which=which, for_s=for_s: self._pause(which, for_s))  # type: ignore[misc]  # bound now
+            self.fate.later(at_s, lambda which=which, for_s=for_s: self._pause(which, for_s))  # type: ignore[misc]  # bound now
         for at_s, erp, what, user in self.shape.edits:
-            self.later(at_s, lambda erp=erp, what=what, user=user: self._edited(erp, what, user))  # type: ignore[misc]  # bound now
+            self.fate.later(at_s, lambda erp=erp, what=what, user=user: self._edited(erp, what, user))  # type: ignore[misc]  # bound now
         movers = [asyncio.ensure_future(self._mover()) for _ in range(self.shape.movers)]
-        await asyncio.gather(*(self._client(n) for n in range(self.shape.keys)))
+        await asyncio.gather(*(Client(self, n).play() for n in range(self.shape.keys)))
         await asyncio.gather(*movers)
         for at_s, *_ in self.shape.edits[-1:]:
-            await asyncio.sleep(max(0.0, at_s - self.now_s()))
-        self.quiet = True
+            await asyncio.sleep(max(0.0, at_s - self.fate.now_s()))
+        self.fate.quiet = True
         await self._settled()
         violations = (*self.found, *judged(self))
         cases = self.connection.execute("SELECT COUNT(*) FROM case_ WHERE state = 'open'").fetchone()[0]
         acknowledged = sum(sent.told == "acknowledged" for sent in self.sent)
-        self.trace(str(sorted(self.seen.items())))
+        self.fate.trace(str(sorted(self.seen.items())))
         return History(
-            self.shape.seed, len(self.sent), acknowledged, cases, violations, self.faults, occurred(self),
-            self._traced.hexdigest(),
+            self.shape.seed, len(self.sent), acknowledged, cases, violations, self.fate.faults, occurred(self),
+            self.fate.traced(),
         )  # fmt: skip
 
     def _edited(self, erp: str, what: str, user: str) -> None:
         """Somebody works in an ERP itself."""
-        if worked(self.erps[erp], what, user, self.dice):
+        if worked(self.erps[erp], what, user, self.fate.dice):
             self.edits += 1
-            self.faults["direct-edit"] += 1
-            self.trace(f"{user} {what} in {erp}")
+            self.fate.faults["direct-edit"] += 1
+            self.fate.trace(f"{user} {what} in {erp}")
 
-    def _alive(self) -> list[Instance]:
+    def alive(self) -> list[Instance]:
+        """The instances that did not crash."""
         return [i for i in self.instances if i.life.alive]
 
     def _crash_one(self) -> None:
-        if (alive := self._alive()) and not self.quiet:
-            self._crash(self.dice.choice(alive).life, "any")
+        if (alive := self.alive()) and not self.fate.quiet:
+            self._crash(self.fate.dice.choice(alive).life, "any")
 
     def _pause(self, which: int, for_s: float) -> None:
-        if (alive := self._alive()) and not self.quiet:
-            self.faults["pause"] += 1
-            alive[which % len(alive)].life.asleep_until_s = self.now_s() + for_s
+        if (alive := self.alive()) and not self.fate.quiet:
+            self.fate.faults["pause"] += 1
+            alive[which % len(alive)].life.asleep_until_s = self.fate.now_s() + for_s
 
     async def _mover(self) -> None:
         """Move the cell on when nothing is open: what a drained flip does, without freezing."""
         for at_s, phase in self.shape.moves:
-            await asyncio.sleep(max(0.0, at_s - self.now_s()))
+            await asyncio.sleep(max(0.0, at_s - self.fate.now_s()))
             expected = self.table()
             for _ in range(60):
-                await asyncio.sleep(self.between(0.1, 0.4))
+                await asyncio.sleep(self.fate.between(0.1, 0.4))
                 if self._moved(expected, phase) is not None:
                     break
 
@@ -404,7 +315,7 @@ class World:
         after = moved(now, phase)
         self.connection.execute("UPDATE cell SET phase = ?, epoch = ?, term = ?", (phase, after.epoch, after.term))
         self.flips.append((after.epoch, phase))
-        self.trace(f"moved to {phase}")
+        self.fate.trace(f"moved to {phase}")
         if PHASES[now.phase].authoritative != PHASES[phase].authoritative:
             self.seen["flip" if phase.endswith("cloud") else "rollback"] += 1
             # What somebody did in an ERP a moment ago may still be on its way.
@@ -418,83 +329,12 @@ class World:
             "SELECT 1 FROM leg WHERE state NOT IN ('done', 'refused', 'voided', 'parked') LIMIT 1"
         ).fetchone()
 
-    async def _client(self, number: int) -> None:
-        """One caller with orders of its own, who repeats what it got no answer to under the same key."""
-        key, released = None, False
-        for n in range(self.shape.each):
-            await asyncio.sleep(self.between(0.0, 5.0))
-            reference = f"S{self.shape.seed}-{number}-{n}"
-            if key is None:
-                sent = await self._until_told("production_order", "create", None, _order(reference), reference)
-                key = sent.key if sent.told == "acknowledged" else None
-            elif released and self.dice.random() < CONFIRMS:
-                await self._until_told("confirmation", "create", None, _confirmation(key), reference)
-            elif not released and self.dice.random() < RELEASES:
-                sent = await self._until_told("production_order", "release", key, None, reference)
-                released = sent.told == "acknowledged"
-            elif not released:
-                patch: Document = {"quantity": Decimal(100 + n)}
-                await self._until_told("production_order", "change", key, patch, reference)
-
-    async def _until_told(
-        self, object_: str, verb: str, key: str | None, document: Document | None, reference: str
-    ) -> Sent:
-        sent = Sent(reference, f"{verb} {object_}", key=key)
-        self.sent.append(sent)
-        for _ in range(80):
-            await asyncio.sleep(self.between(0.01, 0.6))
-            if not (alive := self._alive()):
-                continue
-            if await self._asked(self.dice.choice(alive), sent, object_, verb, key, document):
-                return sent
-        return sent
-
-    async def _asked(
-        self, instance: Instance, sent: Sent, object_: str, verb: str, key: str | None, document: Document | None
-    ) -> bool:
-        """Ask once. Gives: whether there is an answer that stands."""
-        write = self._write(instance, object_, verb, key, document, sent.reference)
-        try:
-            got = await asyncio.wait_for(instance.writes.submit(write), timeout=CALL_S * 2)
-        except RouteMoved:
-            instance.cell = self.table()
-            return False
-        except (TimeoutError, IdempotencyInFlight):
-            return False
-        except (Unavailable, StoreDown):
-            sent.told = "unavailable"
-            return False
-        except Doubtful:
-            sent.told = "doubt"
-            return False
-        except GatewayError as err:
-            sent.told = f"refused: {err.code}"
-            return True
-        sent.operation = got.operation
-        sent.told = "pending"
-        if not isinstance(got, Written):
-            return False
-        sent.told, sent.key = "acknowledged", got.outcome.key or key
-        self.trace(f"acknowledged {sent.reference} {sent.key}")
-        return True
-
-    def _write(
-        self, instance: Instance, object_: str, verb: str, key: str | None, document: Document | None, reference: str
-    ) -> Write:
-        cell = instance.cell
-        places = tuple(self.place(side, instance.paths, object_, cell.term) for side in PHASES[cell.phase].writes)
-        return Write(
-            cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=None, places=places,
-            client="mes", subject="mes", content="c", version="v2", deadline_s=self.now_s() + CALL_S,
-            permitted=_permitted, idempotency_key=reference,
-        )  # fmt: skip
-
     async def _settled(self) -> None:
         """Faults have stopped: what is owed must end, or stand in a case."""
         calm_s: float | None = None
         for _ in range(SETTLES_WITHIN_S):
             await asyncio.sleep(1.0)
-            calm_s = None if self.still_open() else calm_s or self.now_s()
+            calm_s = None if self.still_open() else calm_s or self.fate.now_s()
             if calm_s is not None and self._read_since(calm_s + 3.0):
                 return
 
@@ -503,10 +343,10 @@ class World:
         if not self.shape.follows:
             return True
         read: dict[Any, float] = {}
-        for instance in self._alive():
+        for instance in self.alive():
             for id_, read_s in instance.feeds.gauge.read_s.items():
                 read[id_] = max(read.get(id_, 0.0), read_s)
-        if not (alive := self._alive()):
+        if not (alive := self.alive()):
             return False
         return all(read.get(feed.id, 0.0) >= since_s for feed in self.wanted_feeds(alive[0]))
 
@@ -543,47 +383,6 @@ class _Places:
         return self._world.place(leg.ref.side, self._paths, leg.intent.object, leg.intent.term)
 
 
-_NOTED = "SELECT COUNT(*) FROM step s JOIN leg l USING (intent, side)"
-_PAIRS = "SELECT COUNT(*) FROM crosswalk a JOIN crosswalk b USING (object, canonical)"
-
-
-def occurred(w: World) -> frozenset[str]:
-    """Which rows of the failure table this history met."""
-    seen, faults, db = w.seen, w.faults, w.connection
-
-    def rows(sql: str) -> bool:
-        return bool(db.execute(sql).fetchone()[0])
-
-    two = {s: sum(v for k, v in seen.items() if k.startswith(s)) for s in ("doubt-", "put_back-")}
-    met = {
-        "F1": faults["crash-before-commit"],
-        "F2": faults["crash-after-commit"] or faults["crash-before-send"],
-        "F3": faults["crash-after-answer"],
-        "F4": two["doubt-"] and rows(f"{_NOTED} WHERE l.authoritative AND s.note IS NOT NULL"),
-        "F5": two["doubt-"] and rows(f"{_NOTED} WHERE NOT l.authoritative AND s.note IS NOT NULL"),
-        "F6": two["doubt-"] and "reference" in w.shape.settle.values(),
-        "F7": rows("SELECT COUNT(*) FROM case_ WHERE reason LIKE '%remembers a key%'"),
-        "F8": seen["known"],
-        "F9": rows("SELECT COUNT(*) FROM intent WHERE lane_seq > 1"),
-        "F10": rows("SELECT COUNT(*) FROM intent WHERE object = 'confirmation'"),
-        "F11": seen["move-lost"],
-        "F12": seen["epoch-moved"],
-        "F13": seen["flip"] or seen["rollback"],
-        "F14": faults["pause"] or faults["nap"],
-        "F15": seen["known"] and w.flips,
-        "F16": rows(f"{_PAIRS} WHERE a.space < b.space AND a.key <> b.key"),
-        "F17": seen["case-split"],
-        "F18": any(w.shape.skew_s),
-        "F19": rows("SELECT COUNT(*) FROM leg WHERE state = 'parked'") and w.shape.keys > 1,
-        "F20": faults["down-other"] > 0,
-        "F21": faults["down-authoritative"] > 0,
-        "F22": seen["rollback"],
-        "F24": rows("SELECT COUNT(*) FROM intent WHERE origin = 'erp'"),
-        "F25": faults["store-down"] or faults["store-unsure"],
-    }  # fmt: skip
-    return frozenset(name for name, value in met.items() if value)
-
-
 async def _starting(writes: Writes, feeds: Feeds) -> None:
     while True:
         try:
@@ -593,21 +392,6 @@ async def _starting(writes: Writes, feeds: Feeds) -> None:
         else:
             feeds.start()
             return
-
-
-async def _permitted(_: Document) -> None:
-    return None
-
-
-def _order(reference: str) -> Document:
-    return {
-        "plant": PLANT, "item": "PUMP-100", "quantity": Decimal(10), "unit": "C62", "type": "PP01",
-        "unloading_point": reference, "planned_start": START, "planned_end": START + timedelta(days=2),
-    }  # fmt: skip
-
-
-def _confirmation(order: str) -> Document:
-    return {"plant": PLANT, "order": order, "operation": "20", "quantity": Decimal(1), "unit": "C62"}
 
 
 def _manifest(name: str, shape: Shape) -> Manifest:

@@ -1,0 +1,129 @@
+"""The callers of a simulated world: each has orders of its own, and repeats what it got no answer to under the same key."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from gateway.core.canonical import OBJECTS, Document
+from gateway.core.phases import PHASES
+from gateway.errors import Doubtful, GatewayError, IdempotencyInFlight, RouteMoved, Unavailable
+from gateway.sim.fate import START
+from gateway.sim.seams import CALL_S
+from gateway.sim.shape import PLANT
+from gateway.store.sql import StoreDown
+from gateway.writes.engine import Write, Written
+
+if TYPE_CHECKING:
+    from gateway.sim.world import Instance, World
+
+RELEASES, CONFIRMS = 0.25, 0.5
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a client did and what it was told at last: acknowledged, pending, refused, unavailable, doubt or nothing."""
+
+    reference: str
+    verb: str
+    told: str = "nothing"
+    operation: str | None = None
+    key: str | None = None
+
+
+class Client:
+    """One caller."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world, self._number = world, number
+
+    async def play(self) -> None:
+        """Make orders, change, release and confirm them."""
+        key, released = None, False
+        for n in range(self._world.shape.each):
+            await asyncio.sleep(self._world.fate.between(0.0, 5.0))
+            reference = f"S{self._world.shape.seed}-{self._number}-{n}"
+            if key is None:
+                sent = await self._until_told("production_order", "create", None, _order(reference), reference)
+                key = sent.key if sent.told == "acknowledged" else None
+            elif released and self._world.fate.dice.random() < CONFIRMS:
+                await self._until_told("confirmation", "create", None, _confirmation(key), reference)
+            elif not released and self._world.fate.dice.random() < RELEASES:
+                sent = await self._until_told("production_order", "release", key, None, reference)
+                released = sent.told == "acknowledged"
+            elif not released:
+                patch: Document = {"quantity": Decimal(100 + n)}
+                await self._until_told("production_order", "change", key, patch, reference)
+
+    async def _until_told(
+        self, object_: str, verb: str, key: str | None, document: Document | None, reference: str
+    ) -> Sent:
+        sent = Sent(reference, f"{verb} {object_}", key=key)
+        self._world.sent.append(sent)
+        for _ in range(80):
+            await asyncio.sleep(self._world.fate.between(0.01, 0.6))
+            if not (alive := self._world.alive()):
+                continue
+            if await self._asked(self._world.fate.dice.choice(alive), sent, object_, verb, key, document):
+                return sent
+        return sent
+
+    async def _asked(
+        self, instance: Instance, sent: Sent, object_: str, verb: str, key: str | None, document: Document | None
+    ) -> bool:
+        """Ask once. Gives: whether there is an answer that stands."""
+        write = self._write(instance, object_, verb, key, document, sent.reference)
+        try:
+            got = await asyncio.wait_for(instance.writes.submit(write), timeout=CALL_S * 2)
+        except RouteMoved:
+            instance.cell = self._world.table()
+            return False
+        except (TimeoutError, IdempotencyInFlight):
+            return False
+        except (Unavailable, StoreDown):
+            sent.told = "unavailable"
+            return False
+        except Doubtful:
+            sent.told = "doubt"
+            return False
+        except GatewayError as err:
+            sent.told = f"refused: {err.code}"
+            return True
+        sent.operation = got.operation
+        sent.told = "pending"
+        if not isinstance(got, Written):
+            return False
+        sent.told, sent.key = "acknowledged", got.outcome.key or key
+        self._world.fate.trace(f"acknowledged {sent.reference} {sent.key}")
+        return True
+
+    def _write(
+        self, instance: Instance, object_: str, verb: str, key: str | None, document: Document | None, reference: str
+    ) -> Write:
+        cell = instance.cell
+        places = tuple(
+            self._world.place(side, instance.paths, object_, cell.term) for side in PHASES[cell.phase].writes
+        )
+        return Write(
+            cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=None, places=places,
+            client="mes", subject="mes", content="c", version="v2", deadline_s=self._world.fate.now_s() + CALL_S,
+            permitted=_permitted, idempotency_key=reference,
+        )  # fmt: skip
+
+
+async def _permitted(_: Document) -> None:
+    return None
+
+
+def _order(reference: str) -> Document:
+    return {
+        "plant": PLANT, "item": "PUMP-100", "quantity": Decimal(10), "unit": "C62", "type": "PP01",
+        "unloading_point": reference, "planned_start": START, "planned_end": START + timedelta(days=2),
+    }  # fmt: skip
+
+
+def _confirmation(order: str) -> Document:
+    return {"plant": PLANT, "order": order, "operation": "20", "quantity": Decimal(1), "unit": "C62"}
