@@ -34,7 +34,7 @@ from gateway.store.schema import migrate, revisions
 from gateway.store.sql import Database
 from gateway.store.upkeep import Pruned, prune
 from gateway.store.waves import AuditEntry, audit, commit, files_of
-from tests.support.postgres import Cluster
+from tests.support.databases import KINDS, new_database
 
 DAY_US = 24 * 3600 * 1_000_000
 NOW_US = 1_000 * DAY_US
@@ -42,15 +42,10 @@ CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 MIGRATIONS = shipped() / "migrations"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
-        return
-    cluster: Cluster = request.getfixturevalue("postgres")
-    name = f"upkeep_{abs(hash(tmp_path)) % 10**9}"
-    yield cluster.create(name)
-    cluster.drop(name)
+    with new_database(request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

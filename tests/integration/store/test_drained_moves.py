@@ -30,7 +30,7 @@ from gateway.store.waves import (
     running,
     suspend,
 )
-from tests.support.postgres import Cluster
+from tests.support.databases import KINDS, new_database
 
 CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 OTHER = Cell("2000", "production", "ecc", "s4", phase="dual_legacy")
@@ -42,16 +42,11 @@ SOON_S = 0.5
 @pytest.fixture
 def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A new database of the kind a test asks for."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
-        return
-    cluster: Cluster = request.getfixturevalue("postgres")
-    name = f"drain_{abs(hash(tmp_path)) % 10**9}"
-    yield cluster.create(name)
-    cluster.drop(name)
+    with new_database(request, tmp_path) as made:
+        yield made
 
 
-BOTH = pytest.mark.parametrize("at", ["sqlite", "postgresql"], indirect=True)
+BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
 POSTGRES = pytest.mark.parametrize("at", ["postgresql"], indirect=True)
 
 

@@ -18,26 +18,21 @@ from gateway.store.feeds import FeedBook, Image, Line, Looked
 from gateway.store.journal import Journal
 from gateway.store.schema import migrate
 from gateway.store.waves import AuditEntry, commit
-from tests.support.postgres import Cluster
+from tests.support.databases import KINDS, new_database
 
 FEED = ("ecc", "production_order", "1000")
 CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 ENTRY = AuditEntry(1, "lead", "apply", "go-live", {})
 LANE = "d" * 32
-BOTH = pytest.mark.parametrize("at", ["sqlite", "postgresql"], indirect=True)
+BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
 US = 1_000_000
 
 
 @pytest.fixture
 def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A new database of the kind a test asks for."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
-        return
-    cluster: Cluster = request.getfixturevalue("postgres")
-    name = f"feeds_{abs(hash(tmp_path)) % 10**9}"
-    yield cluster.create(name)
-    cluster.drop(name)
+    with new_database(request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

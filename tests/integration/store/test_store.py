@@ -16,22 +16,17 @@ from gateway.settings import shipped
 from gateway.store.engine import Store, database_url
 from gateway.store.schema import at_head, migrate, newest
 from gateway.store.waves import AuditEntry, audit, commit, files_of, revision, running
-from tests.support.postgres import Cluster
+from tests.support.databases import KINDS, new_database
 
 MIGRATIONS = shipped() / "migrations"
 CELL = Cell("1000", "production", "ecc", "s4", target="cloud", wave="wave-1")
 ENTRY = AuditEntry(1, "lead", "apply", "go-live", {"changes": ["add"]})
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
-        return
-    cluster: Cluster = request.getfixturevalue("postgres")
-    name = f"store_{abs(hash(tmp_path)) % 10**9}"
-    yield cluster.create(name)
-    cluster.drop(name)
+    with new_database(request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -106,3 +101,10 @@ def test_a_sqlite_file_is_owned_by_one_gateway_only(tmp_path: Path) -> None:
 def test_a_database_the_store_does_not_speak_is_refused_by_name(text: str) -> None:
     with pytest.raises(StoreUnusable):
         database_url(text)
+
+
+async def test_a_database_that_nobody_answers_for_is_told_in_words() -> None:
+    store = Store("postgresql://gateway@127.0.0.1:1/gateway")
+    with pytest.raises(StoreUnusable, match="cannot be reached"):
+        await migrate(store, MIGRATIONS)
+    await store.close()
