@@ -43,12 +43,16 @@ class WaveTable:
 
     revision: int
     cells: Mapping[CellId, Cell] = field(default_factory=dict)
+    numbered: bool = False
+    """Numbers were imported into the crosswalk."""
     one_number: bool = field(init=False, compare=False)
-    """No document has one number here and another there: no cell ever moved, or writes to two ERPs. A document refers to others
-    of any cell, so one cell alone tells nothing."""
+    """No document has one number here and another there: no cell ever moved, or writes to two ERPs, and none were imported.
+    A document refers to others of any cell, so one cell alone tells nothing."""
 
     def __post_init__(self) -> None:
-        one = all(cell.epoch == 1 and len(PHASES[cell.phase].writes) == 1 for cell in self.cells.values())
+        one = not self.numbered and all(
+            cell.epoch == 1 and len(PHASES[cell.phase].writes) == 1 for cell in self.cells.values()
+        )
         object.__setattr__(self, "one_number", one)
 
     def cell(self, plant: str, domain: str) -> Cell | None:
@@ -143,7 +147,7 @@ def applied(running: WaveTable, declared: Iterable[Cell], changes: Iterable[Chan
                 cells[id_] = moved(cells[id_], wanted[id_].phase)
             case other:
                 raise ValueError(f"no change {other!r}")
-    return WaveTable(running.revision + 1, cells)
+    return WaveTable(running.revision + 1, cells, running.numbered)
 
 
 def moved(cell: Cell, phase: str) -> Cell:

@@ -24,6 +24,8 @@ class TableRow(SQLModel, table=True):
     id: int = Field(primary_key=True)
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
     content: str = Field(foreign_key="content_revision.revision", max_length=64)
+    numbered: bool = Field(default=False)
+    """Numbers were imported into the crosswalk."""
 
 
 class CellRow(SQLModel, table=True):

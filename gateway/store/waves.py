@@ -79,13 +79,13 @@ async def running(store: Store) -> Running | None:
 
 async def _running(db: AsyncConnection, *, lock: bool = False) -> Running | None:
     # FOR UPDATE on the one row serialises applies; SQLite has no row locks and begins with the write lock instead.
-    chosen = select(TABLE.c.revision, TABLE.c.content).where(TABLE.c.id == _ONLY)
+    chosen = select(TABLE.c.revision, TABLE.c.content, TABLE.c.numbered).where(TABLE.c.id == _ONLY)
     row = (await db.execute(chosen.with_for_update() if lock else chosen)).first()
     if row is None:
         return None
     rows = (await db.execute(select(CELL))).mappings()
     cells = [Cell(**cell) for cell in rows]
-    return Running(WaveTable(row[0], {cell.id: cell for cell in cells}), row[1])
+    return Running(WaveTable(row[0], {cell.id: cell for cell in cells}, numbered=row[2]), row[1])
 
 
 async def files_of(store: Store, revision_: str) -> bytes | None:
@@ -109,7 +109,7 @@ async def commit(store: Store, plan: Plan, table: WaveTable, files: bytes, entry
         await _change_cells(db, cells, table.cells)
         values = {"revision": table.revision, "content": plan.content}
         if now is None:
-            await db.execute(insert(TABLE).values(id=_ONLY, **values))
+            await db.execute(insert(TABLE).values(id=_ONLY, numbered=False, **values))
         else:
             await db.execute(update(TABLE).where(TABLE.c.id == _ONLY).values(**values))
         await _audited(db, entry)

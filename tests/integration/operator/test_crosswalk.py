@@ -20,7 +20,7 @@ from gateway.settings import shipped
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.crosswalk_bulk import Audit, Overtaken, learn
 from gateway.store.engine import Store
-from tests.e2e.calls import good
+from tests.e2e.calls import Plant, good
 from tests.integration.operator.site import ORDERS, QUANTITY, Desk
 from tests.support.gateway import Deployment, deployment
 from tests.support.postgres import Cluster
@@ -200,3 +200,23 @@ def test_an_order_that_both_erps_had_before_is_changed_in_both_under_their_own_n
     assert entry["entity"] == ORDERS["cloud"]
     assert new in entry["key"].values()
     assert Decimal(entry["after"][QUANTITY["cloud"]]) == 31
+
+
+def test_numbers_that_come_in_before_any_plant_moves_count_at_once(erps: Pair, tmp_path: Path) -> None:
+    """A plant that was born in the new ERP shows an order by the number that the list gives it, and finds it under that."""
+    own = deployment(tmp_path, erps)
+    path = own.folder / "orders.csv"
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "3000")
+        made = good(plant.ordered(), 201)
+        path.write_text(f"object,legacy,cloud,shown\nproduction_order,,{made['id']},OLD-1\n", "utf-8")
+        before = json.loads(own.cli("wave", "-o", "json", content=False).stdout)
+        refusal = own.cli("crosswalk", "import", str(path), *BY, content=False)
+        assert refusal.exit_code == 1, "clients know it under another number"
+        number = Desk(gateway, erps, plant).make_order("cloud", "PUMP-100")
+        path.write_text(f"object,legacy,cloud,shown\nproduction_order,,{number},OLD-1\n", "utf-8")
+        assert own.cli("crosswalk", "import", str(path), *BY, content=False).exit_code == 0
+        gateway.await_revision(2)
+        assert good(plant.read("production-orders", "OLD-1"))["id"] == "OLD-1"
+        assert {row["id"] for row in plant.rows("production-orders")} >= {"OLD-1", made["id"]}
+        assert json.loads(own.cli("wave", "-o", "json", content=False).stdout) == before

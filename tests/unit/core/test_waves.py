@@ -92,3 +92,9 @@ def test_a_plant_that_never_moved_refers_to_documents_of_cells_that_did() -> Non
     stock = Cell("1000", "inventory", "ecc", "s4")
     for now in (moved(HAMBURG, "dual_legacy"), replace(HAMBURG, epoch=3)):
         assert not WaveTable(8, {cell.id: cell for cell in (now, stock)}).one_number
+
+
+def test_numbers_that_were_imported_stay_imported_whatever_is_applied() -> None:
+    running = replace(TABLE, numbered=True)
+    assert not running.one_number
+    assert not applied(running, [HAMBURG], difference(running, [HAMBURG])).one_number
