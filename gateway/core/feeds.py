@@ -15,9 +15,9 @@ from gateway.core.canonical import Document
 from gateway.core.crosswalk import parents
 from gateway.core.settling import same, shows
 
-Verdict = Literal["echo", "edit", "new", "derived", "wait", "before"]
-"""Our own write; a person's edit; a document somebody made; the ERP's own consequence; not to be told now; known since before."""
-VERDICTS: tuple[Verdict, ...] = ("echo", "edit", "new", "derived", "wait", "before")
+Verdict = Literal["echo", "edit", "new", "derived", "wait", "before", "gone"]
+"""Our own write; a person's edit; a document somebody made; the ERP's own consequence; not to be told now; known since before;
+listed, and not there when it was asked for: judged anew as long as it is listed."""
 Evidence = Mapping[str, Collection[str]]
 Moment = datetime | date
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

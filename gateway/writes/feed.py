@@ -15,11 +15,11 @@ from gateway.core.canonical import Document
 from gateway.core.feeds import Moment, Sweep
 from gateway.core.filters import Compare
 from gateway.dialects.filters import Unfilterable
-from gateway.errors import DialectBroken, GatewayError, NoSuchDocument
+from gateway.errors import Broken, DialectBroken, GatewayError, NoSuchDocument, Refused
 from gateway.observe.logs import log
 from gateway.protocols.port import ErpRefusal, Page, Query
 from gateway.reads.authoritative import belongs, decoded, find, meaning, query_of
-from gateway.store.feeds import FeedId, Looked
+from gateway.store.feeds import FeedId, Looked, Place
 from gateway.store.sql import StoreDown
 from gateway.writes.feed_plan import Feed
 from gateway.writes.feed_state import FeedGauge, FeedLimits, FeedPage, Reading, grain_of, kind_of, moment_at
@@ -62,7 +62,7 @@ class Feeds:
                 "waiting": len(self._reader.waiting.get(id_, ())),
                 "error": errors.get(id_),
             }
-            for id_ in sorted(self._reading)
+            for id_ in sorted(self._reading.keys() | errors.keys())
         }
 
     def start(self) -> None:
@@ -95,19 +95,34 @@ class Feeds:
         mine = await self._reader.book.claim(self._reader.instance, wanted)
         self._forget(set(mine))
         for id_, at in mine.items():
-            if id_ not in self._reading:
-                self._reading[id_] = Reading(feeds.moment_of(at.cursor) if at.cursor else None, at.since_us)
-                self._reader.looked_us[id_] = at.read_us
+            self._take_up(id_, at)
         by_erp: dict[str, list[Feed]] = {}
         for feed in wanted.values():
-            if feed.id in mine:
+            if feed.id in self._reading:
                 by_erp.setdefault(feed.id[0], []).append(feed)
-        await asyncio.gather(*map(self._erp, by_erp.values()))
+        # All of them to their end, also where one fails: the next look must not meet one that is still reading.
+        for failed in await asyncio.gather(*map(self._erp, by_erp.values()), return_exceptions=True):
+            if isinstance(failed, BaseException):
+                raise failed
+
+    def _take_up(self, id_: FeedId, at: Place) -> None:
+        """Go on where the feed was left. A cursor that says nothing stops this feed, and no other."""
+        if id_ in self._reading:
+            return
+        try:
+            cursor = feeds.moment_of(at.cursor) if at.cursor else None
+        except ValueError:
+            self.gauge.errors[id_] = f"the cursor {at.cursor!r} is no moment"
+            log.error("feed.cursor", feed="/".join(id_), cursor=at.cursor)
+            return
+        self._reading[id_] = Reading(cursor, at.since_us)
+        self.gauge.errors.pop(id_, None)
+        self._reader.looked_us[id_] = at.read_us
 
     def _forget(self, kept: set[FeedId]) -> None:
         """Somebody else reads them now, or nobody has to."""
-        for id_ in self._reading.keys() - kept:
-            del self._reading[id_]
+        for id_ in (self._reading.keys() | self.gauge.errors.keys()) - kept:
+            self._reading.pop(id_, None)
             self._reader.waiting.pop(id_, None)
             self.gauge.read_s.pop(id_, None)
             self.gauge.errors.pop(id_, None)
@@ -144,7 +159,7 @@ class Feeds:
             reading.cursor = min(await self._newest(feed), moment_at(feed, reading.since_us))
         if reading.sweep is None:
             reading.sweep = feeds.started(reading.cursor, self._limits.overlap_s, grain)
-            reading.began_us = self._reader.timing.wall_us()
+            reading.began_us, reading.began_s = self._reader.timing.wall_us(), self._reader.timing.steady_s()
         sweep: Sweep | None = reading.sweep
         await self._again(feed, reading, looked)
         for _ in range(self._limits.pages):
@@ -157,7 +172,7 @@ class Feeds:
         if sweep is not None:
             return False
         self._reader.looked_us[feed.id] = reading.began_us
-        self.gauge.read_s[feed.id] = self._reader.timing.steady_s()
+        self.gauge.read_s[feed.id] = reading.began_s
         reading.first = False
         return True
 
@@ -202,7 +217,8 @@ class Feeds:
             except NoSuchDocument:
                 del waiting[key]
                 continue
-            except DialectBroken as err:
+            except (Refused, Broken) as err:
+                # This document's own trouble: it waits on, and the others go on.
                 looked.error = f"{key}: {err.detail}"
                 continue
             reading.judged.pop(key, None)
@@ -248,7 +264,7 @@ class Feeds:
         waiting = self._reader.waiting.get(feed.id, {})
         for key, verdict in verdicts.items():
             self.gauge.seen[feed.id][verdict] += 1
-            if key not in waiting:
+            if key not in waiting and verdict != "gone":
                 reading.remember(fresh[key])
 
     def _deadline_s(self) -> float:

@@ -28,7 +28,8 @@ class FeedLimits:
 
 @dataclass(slots=True)
 class FeedGauge:
-    """What was seen, for metrics and health. `read_s` is when a feed was last read to its end, by the event loop's clock."""
+    """What was seen, for metrics and health. `read_s` is when the last look began that read a feed
+    to its end, by the event loop's clock."""
 
     seen: dict[FeedId, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     read_s: dict[FeedId, float] = field(default_factory=dict)
@@ -46,6 +47,8 @@ class Reading:
     """What changed before that is nobody's edit."""
     sweep: Sweep | None = None
     began_us: int = 0
+    began_s: float = 0.0
+    """When this look began, by the database's time and by the event loop's clock: what changed later may not be in it."""
     first: bool = False
     saved: tuple[str | None, str | None] = (None, None)
     saved_s: float = float("-inf")

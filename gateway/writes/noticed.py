@@ -161,7 +161,7 @@ class Reader:
         try:
             found = await find(feed.source.side, record.key, self._deadline_s())
         except NoSuchDocument:
-            return Noticed("echo")
+            return Noticed("gone")
         again = (await self._lines(feed, [record.key]))[record.key]
         if again != line:
             return self._wait(feed, record)
@@ -239,7 +239,7 @@ class Reader:
         try:
             found = await find(side, record.key, self._deadline_s())
         except NoSuchDocument:
-            return Noticed("echo")
+            return Noticed("gone")
         if feed.same_numbers and (await self._counterpart(feed, line, record.key))[0] is not None:
             return await self._edited(feed, record, line)
         return await self._copied(feed, Record(record.key, found.document), line, above, reason)
