@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.errors import StoreUnusable
-from gateway.store.sql import Database, Postgres, ThreadedSqlite
+from gateway.store.sql import Database, Postgres, ThreadedSqlite, prepare
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
@@ -80,8 +80,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     # The driver must not open transactions by itself: BEGIN IMMEDIATE below takes the write lock before anything is read.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
+    prepare(cursor.execute)
     cursor.close()
 
 

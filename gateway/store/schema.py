@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncpg import PostgresError  # type: ignore[import-untyped]  # ships no types
 from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from gateway.errors import StoreUnusable
@@ -65,6 +67,8 @@ async def migrate(store: Store, folder: Path) -> None:
             await db.run_sync(upgrade)
     except OSError as err:
         raise StoreUnusable(f"the database cannot be reached: {err}") from err
+    except (DBAPIError, PostgresError) as err:
+        raise StoreUnusable(f"the database cannot be used: {getattr(err, 'orig', None) or err}") from err
 
 
 async def at_head(store: Store, folder: Path) -> tuple[str | None, str | None]:

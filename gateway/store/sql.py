@@ -91,9 +91,25 @@ def _for_sqlite(sql: str) -> str:
 def open_sqlite(path: str) -> sqlite3.Connection:
     """A connection that journals every commit to the disk before it says so."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={PATIENCE_MS}"):
-        connection.execute(f"PRAGMA {pragma}")
+    prepare(connection.execute)
     return connection
+
+
+def prepare(execute: Callable[[str], Any]) -> None:
+    """Make a new connection wait for others, and keep every commit."""
+    execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+    give_up_s = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        try:
+            execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:
+            # For another one who changes a new file's mode at this moment SQLite does not wait by itself.
+            if time.monotonic() > give_up_s:
+                raise
+            time.sleep(0.005)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        execute(f"PRAGMA {pragma}")
 
 
 def machine_us() -> int:
@@ -282,7 +298,7 @@ class Postgres:
                 try:
                     result = await work(PostgresDb(connection))
                 except BaseException:
-                    await _quietly(transaction.rollback())
+                    await _quietly(transaction.rollback)
                     raise
                 committing = True
                 await transaction.commit()
@@ -323,9 +339,9 @@ class Postgres:
             self._pool.terminate()
 
 
-async def _quietly(cleanup: Awaitable[Any]) -> None:
+async def _quietly(cleanup: Callable[[], Awaitable[Any]]) -> None:
     """A rollback on a connection that died has nothing left to do."""
     try:
-        await cleanup
+        await cleanup()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return

@@ -148,3 +148,35 @@ def test_postgresql_is_left_to_its_own_tools_but_its_epochs_rise_too(
     assert (low, high) == (before[0][0] + 1, before[0][1] + 1)
     assert "a full reconciliation is demanded" in made.cli("doctor", "-o", "json").output
     postgres.drop("restored")
+
+
+def test_a_damaged_store_gives_way_to_its_backup_and_is_kept_as_it_is(site: Deployment) -> None:
+    assert site.cli("apply").exit_code == 0
+    live, copy, damaged = site.folder / "gateway.db", site.folder / "copy.db", b"what the disk made of it" * 200
+    assert site.cli("store", "backup", str(copy), content=False).exit_code == 0
+    known = epochs(live)
+    for log in site.folder.glob("gateway.db-*"):
+        log.unlink()
+    live.write_bytes(damaged)
+    done = site.cli("store", "restore", str(copy), *WHY, content=False)
+    assert done.exit_code == 0, done.output
+    (aside,) = site.folder.glob("gateway.db.before-restore-*[0-9]")
+    assert aside.read_bytes() == damaged
+    assert epochs(live) == {cell: int(str(epoch)) + 1 for cell, epoch in known.items()}
+
+
+def test_a_backup_that_cannot_open_the_store_names_the_store_and_leaves_nothing(site: Deployment) -> None:
+    place = site.folder / "store"
+    place.mkdir()
+    site.database_url = f"sqlite:///{place}"
+    done = site.cli("store", "backup", str(site.folder / "copy.db"), content=False)
+    assert (done.exit_code, f"{place}: " in done.output) == (1, True), done.output
+    assert not list(site.folder.glob("copy.db*"))
+
+
+def test_a_file_that_is_no_database_is_refused_in_words(site: Deployment) -> None:
+    assert site.cli("apply").exit_code == 0
+    text = site.folder / "text.db"
+    text.write_text("no database", "utf-8")
+    done = site.cli("store", "restore", str(text), *WHY, content=False)
+    assert (done.exit_code, "file is not a database" in done.output) == (1, True), done.output

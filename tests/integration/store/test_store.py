@@ -17,6 +17,7 @@ from gateway.store.engine import Store, database_url
 from gateway.store.schema import at_head, migrate, newest
 from gateway.store.waves import AuditEntry, audit, commit, files_of, revision, running
 from tests.support.databases import KINDS, new_database
+from tests.support.postgres import Cluster
 
 MIGRATIONS = shipped() / "migrations"
 CELL = Cell("1000", "production", "ecc", "s4", target="cloud", wave="wave-1")
@@ -101,6 +102,16 @@ def test_a_sqlite_file_is_owned_by_one_gateway_only(tmp_path: Path) -> None:
 def test_a_database_the_store_does_not_speak_is_refused_by_name(text: str) -> None:
     with pytest.raises(StoreUnusable):
         database_url(text)
+
+
+async def test_a_database_that_is_missing_or_damaged_is_told_in_words(tmp_path: Path, postgres: Cluster) -> None:
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"SQLite format 3\0" + b"no page at all" * 500)
+    for url in (f"sqlite:///{damaged}", postgres.url("nosuchdb")):
+        store = Store(url)
+        with pytest.raises(StoreUnusable, match="cannot be used"):
+            await migrate(store, MIGRATIONS)
+        await store.close()
 
 
 async def test_a_database_that_nobody_answers_for_is_told_in_words() -> None:
