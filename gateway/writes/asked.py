@@ -82,5 +82,11 @@ def answer_text(outcome: Outcome) -> str:
     return dumped({"key": outcome.key, "document": outcome.document, "etag": etag})
 
 
+def in_words(err: GatewayError) -> str:
+    """What went wrong, with every field that is to blame: what a person reads in a case."""
+    errors = err.extra.get("errors") or ()
+    return "; ".join([err.detail, *(f"{'.'.join(map(str, e['path']))}: {e['reason']}" for e in errors if "path" in e)])
+
+
 def error_text(err: GatewayError) -> str:
     return dumped({"error": {"code": err.code, "detail": err.detail, "extra": err.extra}})

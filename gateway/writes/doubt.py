@@ -99,8 +99,8 @@ class Doubt:
                 if leg.intent.key is None
                 else await self._preparation.as_before(leg, place, step)
             )
-        except (AlreadySo, Conflict):
-            await self._compare(leg, place, step)
+        except NoSuchDocument as err:
+            await self._moves.move(leg, "park", case=NewCase("doubt", err.detail), error=err.detail)
             return
         except GatewayError as err:
             await self._moves.try_later(leg, step, err)
@@ -195,13 +195,8 @@ class Doubt:
     async def _go_on(self, leg: Claimed, place: Place, step: StepRecord, key: NativeKey) -> None:
         """The step in doubt was carried out: the next one, or the end."""
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        try:
-            ready = prepared(place.side, leg.intent.verb, None, None)
-        except GatewayError as err:
-            await self._moves.try_later(leg, step, err)
-            return
         done, number = replace(step, state="done"), step.number + 1
-        if number >= len(ready.steps):
+        if number >= len(steps_of(place.side, leg.intent.verb)):
             await self._moves.finish(leg, place, Answer(), key, done)
             return
         try:

@@ -44,6 +44,7 @@ from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Claimed, Journal, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
+from gateway.writes.asked import in_words
 from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
 from gateway.writes.delivery import Begun, Delivery
 from gateway.writes.moves import Ended
@@ -236,8 +237,7 @@ class Writes:
             steps_of(place.side, w.verb)
             encoded(place.side, w.verb, w.document, found)
         except GatewayError as err:
-            errors = err.extra.get("errors") or ()
-            return "; ".join([err.detail, *(f"{'.'.join(map(str, e['path']))}: {e['reason']}" for e in errors)])
+            return in_words(err)
         return None
 
     def _replay(self, w: Write, intent: Intent) -> Replay | None:

@@ -38,6 +38,7 @@ from gateway.writes.asked import (
     asked_of,
     error_text,
     in_doubt_before,
+    in_words,
     kept_for_feed,
     learned,
 )
@@ -154,7 +155,7 @@ class Moves:
         kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
         no = replace(record, state="refused", note=err.detail) if record is not None else None
         kind = "direct-edit" if leg.intent.origin == "erp" else kind or "split"
-        await self.move(leg, "park", step=no, error=err.detail, case=NewCase(kind, err.detail))
+        await self.move(leg, "park", step=no, error=in_words(err), case=NewCase(kind, in_words(err)))
 
     async def not_sent(self, leg: Claimed, record: StepRecord, number: int, err: Unavailable) -> None:
         """The step did not leave: it may go later, or its caller is told that nothing happened."""

@@ -67,3 +67,17 @@ def test_a_write_that_was_promised_is_kept_although_the_erp_is_too_busy_when_its
         shown = settled(plant, released)
     assert shown["legs"][0]["attempts"] == 2
     assert [entry["after"]["OrderIsReleased"] for entry in orders(leader, mark, "update")] == [False, True]
+
+
+def test_a_change_in_doubt_whose_order_is_gone_is_a_persons_to_decide_though_its_lock_is_known(
+    plant: Plant, leader: SimErp
+) -> None:
+    made = plant.ordered()
+    key, mark = good(made, 201)["id"], leader.length
+    with ExitStack() as faults:
+        faults.enter_context(leader.fault("commit_then_drop", method="PATCH", count=1))
+        faults.enter_context(leader.fault("status", status=404, method="GET", match=key, skip=1, count=0))
+        changed = plant.change(ORDERS, key, {"quantity": {"value": "35"}}, made.headers["etag"])
+        shown = settled(plant, changed, "parked")
+    assert key in shown["legs"][0]["error"]
+    assert len(orders(leader, mark, "update")) == 1
