@@ -24,6 +24,9 @@
 #ifndef MAX_RETRY
 #define MAX_RETRY 0      /* a client sends the same Idempotency-Key again, to any instance */
 #endif
+#ifndef MAX_GATE
+#define MAX_GATE 0       /* what stands before an ERP refuses a key that the ERP carried out already */
+#endif
 #ifndef MAX_REFUSAL
 #define MAX_REFUSAL 0    /* an ERP refuses one (operation, side) for good */
 #endif
@@ -130,6 +133,12 @@ byte timeouts = MAX_TIMEOUT;
 byte pauses = MAX_PAUSE;
 byte retries = MAX_RETRY;
 byte refusals = MAX_REFUSAL;
+#if MAX_GATE > 0
+byte gates = MAX_GATE; bool gated[OPS * 2]; bool sent_again[4];
+#define GATED(op, n) (gated[(op) * 2 + side] && effects[AT(op, side, n)] > 0)
+#else
+#define GATED(op, n) false
+#endif
 byte windows = MAX_WINDOW;
 
 #ifdef FEED
@@ -312,6 +321,9 @@ inline forget(g, side) {                /* one value for "nothing", so that equa
 #ifdef FICKLE_ERP
     sent_loud[(g) * 2 + side] = false;
 #endif
+#if MAX_GATE > 0
+    sent_again[(g) * 2 + side] = false;
+#endif
     skip
 }
 
@@ -471,11 +483,16 @@ inline read_etag(op) {
 #endif
 }
 
+#if MAX_GATE > 0
+#define AGAIN sent_again[g * 2 + side] = true
+#else
+#define AGAIN skip
+#endif
 #define SETTLES(op) ((CLASS_OF(op) != REFERENCE || QUIESCED(op, side, STEP(op, side))) && ANSWER_IS_LAST(op))
 
 inline settle(op) {                     /* [1.6] by what the ERP can really do, never guessed */
     if
-    :: CLASS_OF(op) == KEY && WINDOW_OPEN(op, side) -> SAW(saw_same_key); write_sending(op, side)   /* same key again */
+    :: CLASS_OF(op) == KEY && WINDOW_OPEN(op, side) -> SAW(saw_same_key); write_sending(op, side); AGAIN   /* same key again */
     :: CLASS_OF(op) == KEY && !WINDOW_OPEN(op, side) -> SAW(saw_window_case); park(op, side)
     :: CLASS_OF(op) == CONDITIONAL -> write_sending(op, side)             /* same If-Match again */
     :: CLASS_OF(op) == NONE -> SAW(saw_case_of_doubt); park(op, side)     /* a case for a person */
@@ -489,6 +506,8 @@ inline settle(op) {                     /* [1.6] by what the ERP can really do, 
 
 #if defined(FICKLE_ERP) && !defined(MUTANT_REFUSAL_NOT_QUIESCED)
 #define REFUSED (MINE == said_refused && !sent_loud[g * 2 + side])
+#elif MAX_GATE > 0 && !defined(MUTANT_REFUSED_AGAIN_BELIEVED)
+#define REFUSED (MINE == said_refused && !sent_again[g * 2 + side])
 #else
 #define REFUSED (MINE == said_refused)
 #endif
@@ -505,7 +524,11 @@ inline record_answer(op) {
 #if defined(FICKLE_ERP) && !defined(MUTANT_REFUSAL_NOT_QUIESCED)
     :: FENCE_HOLDS(op) && MINE == said_refused && sent_loud[g * 2 + side] -> LEG(op, side) = in_doubt; wait_for_quiet[(op) * 2 + side] = true
 #endif
+#if MAX_GATE > 0 && !defined(MUTANT_REFUSED_AGAIN_BELIEVED)
+    :: FENCE_HOLDS(op) && MINE == said_refused && sent_again[g * 2 + side] -> SAW(saw_case_of_doubt); park(op, side)
+#endif
     :: FENCE_HOLDS(op) && REFUSED && side == AUTHORITATIVE(op) ->
+        J0(effects[AT(op, side, STEP(op, side))] == 0);     /* nothing stands there of what its client was refused */
         LEG(op, side) = refused; LEG(op, OTHER(side)) = voided                          /* [1.3] */
     :: FENCE_HOLDS(op) && REFUSED && side != AUTHORITATIVE(op) -> park(op, side)  /* [1.11] a split is a case */
     fi;
@@ -576,9 +599,10 @@ byte said;                              /* scratch inside one d_step; always 0 b
 
 inline serve(op, n) {                   /* the ERP's own transaction */
     if
-    :: KNOWS_KEY(op, n) -> said = OK
-    :: !KNOWS_KEY(op, n) && REFUSES(op) -> said = NO
-    :: !KNOWS_KEY(op, n) && !REFUSES(op) && !MATCHES(op) -> said = FAILED_MATCH
+    :: GATED(op, n) -> said = NO
+    :: !GATED(op, n) && KNOWS_KEY(op, n) -> said = OK
+    :: !GATED(op, n) && !KNOWS_KEY(op, n) && REFUSES(op) -> said = NO
+    :: !GATED(op, n) && !KNOWS_KEY(op, n) && !REFUSES(op) && !MATCHES(op) -> said = FAILED_MATCH
     :: else -> said = OK;
         J0(journalled[op]);
         I2(effects[AT(op, side, n)] == 0);
@@ -728,6 +752,10 @@ inline lose_memory(op) {                /* the legs were only in memory */
 #define REFUSAL(op, side) \
     :: d_step { refusals > 0 && LEG(op, side) == sending && effects[AT(op, side, 0)] == 0 && SAME_VERDICT(op, side) -> refusals--; will_refuse[(op) * 2 + side] = true }
 
+#define GATE(op, side) \
+    :: d_step { gates > 0 && (LEG(op, side) == sending || LEG(op, side) == in_doubt) && effects[AT(op, side, 0)] > 0 -> \
+                gates--; gated[(op) * 2 + side] = true }
+
 proctype Faults() {
 end:
     do
@@ -744,6 +772,12 @@ end:
     WINDOW_ENDS(CREATE, CLOUD)
     WINDOW_ENDS(CHANGE, LEGACY)
     WINDOW_ENDS(CHANGE, CLOUD)
+#endif
+#if MAX_GATE > 0
+    GATE(CREATE, LEGACY)
+    GATE(CREATE, CLOUD)
+    GATE(CHANGE, LEGACY)
+    GATE(CHANGE, CLOUD)
 #endif
 #if MAX_REFUSAL > 0
     REFUSAL(CREATE, LEGACY)

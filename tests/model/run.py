@@ -131,6 +131,7 @@ CLEAN: Sequence[Search] = (
     _clean("feed-timeout", "a person edits on a screen, a change derives a record; one timeout", FEED=1, MAX_CRASH=0),
     _clean("fickle", "an ERP refuses a re-send, then takes the first copy; the refusal waits for quiet",
            FICKLE_ERP=1, MAX_REFUSAL=1, MAX_CRASH=0),
+    _clean("gate", "what stands before an ERP refuses a key that was carried out already: a case", MAX_GATE=1, MAX_CRASH=0),
     _endless("endless-key", "no history goes on for ever"),
     _endless("endless-reference", "no history goes on for ever, with lookups", CLASS="REFERENCE"),
     _full("full-key-2-2", "two crashes and two timeouts", MAX_CRASH=2, MAX_TIMEOUT=2),
@@ -173,6 +174,8 @@ MUTANTS: Sequence[Search] = (
             CLASS="REFERENCE", STEPS=2),
     _mutant("refusal-not-quiesced", "I3", "a refused re-send is believed while the first copy may still commit",
             FICKLE_ERP=1, MAX_REFUSAL=1),
+    _mutant("refused-again-believed", "J0", "the refusal of a repeated key ends a write that was carried out",
+            MAX_GATE=1, MAX_CRASH=0),
     Search("client-never-stops", Kind.MUTANT, "a client that repeats itself for ever keeps the search going: it would be noticed",
            {"MUTANT_CLIENT_NEVER_STOPS": 1, "MAX_RETRY": 1, **CALM}, "L1", cycles=True),
 )  # fmt: skip
