@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.calls import Json, Plant, good
 from tests.e2e.moves import awaited, operation
-from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
 
 ORDERS = "production-orders"
@@ -19,7 +19,6 @@ SETS = ("A_ProductionOrder_2", "ProductionOrder")
 LEADS = {"1000": "legacy", "2000": "cloud"}
 BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
 WHERE = pytest.mark.parametrize("edited", ["leader", "follower"])
-WAVES = "    target: cloud\n    wave: wave-{}"
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +27,17 @@ def erps() -> Iterator[Pair]:
         yield pair
 
 
+def followed(made: Deployment) -> Deployment:
+    """Plant 1000 in dual_legacy, plant 2000 in dual_cloud, and feeds that are looked at all the time."""
+    made.begin_in(DUAL)
+    made.environment |= {"CHANGEOVER_WRITE_CALL_S": "3", "CHANGEOVER_FEED_POLL_S": "0.2"}
+    return made
+
+
 @pytest.fixture(scope="module")
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
-    made = deployment(tmp_path_factory.mktemp("edits"), erps)
-    for number, phase in ((1, "dual_legacy"), (2, "dual_cloud")):
-        place = WAVES.format(number)
-        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
-    made.environment |= {"CHANGEOVER_WRITE_CALL_S": "3", "CHANGEOVER_FEED_POLL_S": "0.2"}
+    made = followed(deployment(tmp_path_factory.mktemp("edits"), erps))
     with made.running() as started:
         awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
         yield started
@@ -302,9 +304,7 @@ def test_the_feeds_are_shown_to_operators(gateway: RunningGateway) -> None:
 
 
 def test_an_edit_made_while_no_gateway_runs_is_carried_over_at_the_next_start(own: Deployment) -> None:
-    place = WAVES.format(1)
-    own.edit("routes/waves.yaml", place, f"    phase: dual_legacy\n{place}")
-    own.environment["CHANGEOVER_FEED_POLL_S"] = "0.2"
+    followed(own)
     leader, follower = own.erps.legacy, own.erps.cloud
     with own.running() as first:
         awaited(lambda: feeds(first) and all(feed["lag_s"] is not None for feed in feeds(first).values()))

@@ -13,11 +13,11 @@ from tests.e2e.calls import Json, Plant, good
 from tests.e2e.moves import awaited
 from tests.e2e.test_direct_edits import (
     LEADS,
-    WAVES,
     Order,
     cases,
     changed,
     feeds,
+    followed,
     legacy,
     looked,
     new_order,
@@ -44,14 +44,6 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     with made.running() as started:
         awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
         yield started
-
-
-def followed(made: Deployment) -> Deployment:
-    for number, phase in ((1, "dual_legacy"), (2, "dual_cloud")):
-        place = WAVES.format(number)
-        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
-    made.environment |= {"CHANGEOVER_WRITE_CALL_S": "3", "CHANGEOVER_FEED_POLL_S": "0.2"}
-    return made
 
 
 @pytest.fixture

@@ -12,13 +12,12 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.support.gateway import RunningGateway, deployment
+from tests.support.gateway import DUAL, RunningGateway, deployment
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
 
 ORDERS = "production-orders"
 LEADS = {"1000": "legacy", "2000": "cloud"}
 BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
-WAVES = "    target: cloud\n    wave: wave-{}"
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +30,7 @@ def erps() -> Iterator[Pair]:
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
     made = deployment(tmp_path_factory.mktemp("dual"), erps)
-    for number, phase in ((1, "dual_legacy"), (2, "dual_cloud")):
-        place = WAVES.format(number)
-        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
+    made.begin_in(DUAL)
     made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
     with made.running() as started:
         yield started

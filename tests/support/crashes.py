@@ -23,19 +23,18 @@ import psycopg
 
 from gateway.core.canonical.stored import loaded
 from tests.e2e.calls import Plant, order
-from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.parts import PartMissing
 from tests.support.postgres import Cluster
 from tests.support.simulated import Entry, Pair, SimErp
 
 T = TypeVar("T")
-PHASES = {"1000": "dual_legacy", "2000": "dual_cloud"}
+PHASES = DUAL
 ORDERS = "production-orders"
 HEADERS = ("A_ProductionOrder_2", "ProductionOrder")
 FINAL = "('done', 'refused', 'voided')"
 LOSSES = ("commit_then_drop", "drop_before")
 """How an answer is lost: after the ERP committed, and before. Whatever comes when these are used up is answered."""
-_WAVE = "    target: cloud\n    wave: wave-{}"
 
 
 def awaited(what: Callable[[], T | None], within_s: float = 60) -> T:
@@ -107,9 +106,7 @@ def dual_site(
 ) -> Site:
     """A deployment with both plants in a dual phase and short times: these ERPs work for milliseconds."""
     made = deployment(folder, erps, database_url=database_url)
-    for number, phase in enumerate(PHASES.values(), start=1):
-        place = _WAVE.format(number)
-        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
+    made.begin_in(PHASES)
     for name in ("ecc", "s4"):
         path = made.content / f"routes/manifests/{name}.yaml"
         path.write_text(path.read_text("utf-8").replace("max_exec_s: 20", "max_exec_s: 1"), "utf-8")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -30,6 +30,9 @@ from tests.support.simulated import SECRET, Pair
 from tests.unit.identity import mint
 
 START_WITHIN_S = 60
+DUAL = {"1000": "dual_legacy", "2000": "dual_cloud"}
+"""A plant in each dual phase."""
+_WAVES = {"1000": "wave-1", "2000": "wave-2"}
 UNUSED = ("recorded", "tryton*", "d365*")  # dialects no ERP of the reference deployment speaks
 PARTNER_RATE = ("partner:\n    per_s: 20\n    burst: 100", "partner:\n    per_s: 0.5\n    burst: 20")
 CLIENTS: dict[str, tuple[list[str], list[str]]] = {
@@ -75,6 +78,12 @@ class Deployment:
         text = (self.content / name).read_text("utf-8")
         assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
         (self.content / name).write_text(text.replace(old, new), "utf-8")
+
+    def begin_in(self, phases: Mapping[str, str]) -> None:
+        """Let plants begin in these phases, when their cells are first applied."""
+        for plant, phase in phases.items():
+            wave = f"    target: cloud\n    wave: {_WAVES[plant]}"
+            self.edit("routes/waves.yaml", wave, f"    phase: {phase}\n{wave}")
 
     def set(self, name: str, **members: Any) -> None:
         """Set top-level members of a content file."""

@@ -8,10 +8,8 @@ import pytest
 
 from tests.e2e.calls import Plant
 from tests.integration.operator.site import Desk
-from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.simulated import Pair, simulated_pair
-
-CASE_FIRST = "    target: cloud\n    wave: wave-{}"
 
 
 @pytest.fixture(scope="package")
@@ -22,9 +20,7 @@ def erps() -> Iterator[Pair]:
 
 def dual(made: Deployment) -> Deployment:
     """Plant 1000 in dual_legacy, plant 2000 in dual_cloud; confirmations may be in doubt for a second only."""
-    for number, phase in ((1, "dual_legacy"), (2, "dual_cloud")):
-        place = CASE_FIRST.format(number)
-        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
+    made.begin_in(DUAL)
     for name in ("ecc", "s4"):
         path = made.content / f"routes/manifests/{name}.yaml"
         path.write_text(path.read_text("utf-8").replace("max_exec_s: 20", "max_exec_s: 1"), "utf-8")

@@ -8,33 +8,29 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.test_dual_writes import ORDERS, WAVES, orders, settled
-from tests.support.gateway import RunningGateway, deployment
+from tests.e2e.test_dual_writes import ORDERS, orders, settled
+from tests.support.gateway import DUAL, RunningGateway, deployment
 from tests.support.simulated import Pair, SimErp
-
-PLANTS = {"1000": "dual_legacy", "2000": "dual_cloud"}
 
 
 @pytest.fixture(scope="module")
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     made = deployment(tmp_path_factory.mktemp("doubt"), erps)
-    for number, phase in enumerate(PLANTS.values(), 1):
-        place = WAVES.format(number)
-        made.edit("routes/waves.yaml", place, f"    phase: {phase}\n{place}")
+    made.begin_in(DUAL)
     made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
     made.edit("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 2")
     with made.running() as started:
         yield started
 
 
-@pytest.fixture(params=sorted(PLANTS))
+@pytest.fixture(params=sorted(DUAL))
 def plant(gateway: RunningGateway, request: pytest.FixtureRequest) -> Plant:
     return Plant(gateway.client("admin"), request.param)
 
 
 @pytest.fixture
 def leader(erps: Pair, plant: Plant) -> SimErp:
-    return erps.legacy if PLANTS[plant.plant] == "dual_legacy" else erps.cloud
+    return erps.legacy if DUAL[plant.plant] == "dual_legacy" else erps.cloud
 
 
 def test_a_change_whose_answer_was_lost_is_done_once_although_the_erp_is_too_busy_to_tell(
