@@ -63,6 +63,8 @@ def _set(cell: CellId, reason: str, database: str | None, output: Format, *, sus
             changed = with_store(settings(database_url=database), go)
         except NoSuchCell as err:
             fail(str(err), Exit.USAGE)
+    if changed is None:
+        fail("nothing is applied yet")
     word = "suspended" if suspended else "resumed"
     if not changed:
         progress.print(f"nothing to do: the cell is {'already' if suspended else 'not'} suspended")

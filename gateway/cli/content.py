@@ -29,12 +29,14 @@ Folder = Annotated[Path | None, typer.Option("--content", help="folder with rout
 Database = Annotated[str | None, typer.Option("--database", help="database URL")]
 
 
-def with_store(made: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Open the store, bring its schema up, do the work, close it."""
+def with_store(made: Settings, work: Callable[[Store], Awaitable[T]], *, make: bool = False) -> T | None:
+    """Open the store, bring its schema up, do the work, close it. Gives: None: there is no store, and without `make` none is made."""
 
-    async def go() -> T:
+    async def go() -> T | None:
         store = Store(made.database_url)
         try:
+            if not (store.exists or make):
+                return None
             await migrate(store, shipped() / "migrations")
             return await work(store)
         finally:
@@ -69,7 +71,7 @@ def plan(
     with told():
         made = settings(content=content, database_url=database)
         _, found = declared(made)
-        planned = with_store(made, lambda store: waves.plan(store, found))
+        planned = with_store(made, lambda store: waves.plan(store, found)) or waves.planned(None, found)
         _print_plan(planned, output)
     if exit_code and not planned.empty:
         raise typer.Exit(Exit.DIFFERENT)
@@ -128,7 +130,7 @@ def apply(
             return await waves.once_drained(attempt, wait, lambda err: progress.print(f"still open: {err}"))
 
         try:
-            planned = with_store(made, go)
+            planned = with_store(made, go, make=not dry_run) or waves.planned(None, found)
         except waves.Guarded as err:
             lines = "\n".join(f"  {change}" for change in err.changes)
             fail(

@@ -131,7 +131,7 @@ async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
     """What runs, when the store has it; else what the folder declares."""
     store = Store(made.database_url)
     try:
-        now = await running(store) if _exists(store) else None
+        now = await running(store) if store.exists else None
         blob = await files_of(store, now.content) if now else None
     finally:
         await store.close()
@@ -139,10 +139,6 @@ async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
         return load(unpack(blob), try_policies=made.embedded_policies), now.table
     content = load(read_folder(made.content or shipped()), try_policies=made.embedded_policies)
     return content, now.table if now else WaveTable(0, {cell.id: cell for cell in content.cells})
-
-
-def _exists(store: Store) -> bool:
-    return not store.is_sqlite or (store.url.database is not None and Path(store.url.database).exists())
 
 
 def _caller(content: Content, client: str | None, roles: str, plants: str) -> Caller | None:

@@ -14,7 +14,7 @@ import typer
 from gateway.cli.output import Exit, fail
 from gateway.control.cases import Acting, Cases
 from gateway.control.content import Content, load, unpack
-from gateway.errors import Broken
+from gateway.errors import Broken, StoreUnusable
 from gateway.settings import settings, shipped
 from gateway.store.engine import Store
 from gateway.store.journal import Journal
@@ -66,6 +66,8 @@ def at_desk(database_url: str | None, work: Callable[[Desk], Awaitable[T]]) -> T
     async def go() -> T:
         store = Store(settings(database_url=database_url).database_url)
         try:
+            if not store.exists:
+                raise StoreUnusable(f"there is no database {store.url.database}: a gateway makes it at its first start")
             await migrate(store, shipped() / "migrations")
             database = store.journal_database()
             try:

@@ -39,12 +39,20 @@ class Store:
         self.is_sqlite = self.url.drivername.startswith("sqlite")
         self._owned: IO[str] | None = None
         options: dict[str, Any] = {} if self.is_sqlite else {"pool_size": 5, "max_overflow": 5, "pool_pre_ping": True}
-        if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine: AsyncEngine = create_async_engine(self.url, **options)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_immediate)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there may be something to look at: a SQLite file that nobody made is not made by looking for it."""
+        return not self.is_sqlite or (bool(self.url.database) and Path(str(self.url.database)).exists())
+
+    def make_room(self) -> None:
+        """The folder of a SQLite file."""
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
 
     def journal_database(self) -> Database:
         """A database for the journal, beside the engine that everything slower uses."""
@@ -56,6 +64,7 @@ class Store:
         """Take sole ownership of a SQLite file. Raises: StoreUnusable: another gateway has it."""
         if not self.is_sqlite or not self.url.database:
             return
+        self.make_room()
         lock = Path(self.url.database + ".lock").open("w")  # noqa: SIM115  # held until close()
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,9 +64,17 @@ async def migrate(store: Store, folder: Path) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         upgrade_sync(connection, folder)
 
-    try:
+    store.make_room()
+    with _usable():
         async with store.transaction() as db:
             await db.run_sync(upgrade)
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """Raises: StoreUnusable: in words, why a database cannot be used at all."""
+    try:
+        yield
     except OSError as err:
         raise StoreUnusable(f"the database cannot be reached: {err}") from err
     except (DBAPIError, PostgresError) as err:
@@ -72,9 +82,12 @@ async def migrate(store: Store, folder: Path) -> None:
 
 
 async def at_head(store: Store, folder: Path) -> tuple[str | None, str | None]:
-    """The revision of the database and the newest one."""
-    async with store.transaction() as db:
-        return await db.run_sync(_revision_of), newest(folder)
+    """The revision of the database and the newest one. Raises: StoreUnusable."""
+    if not store.exists:
+        return None, newest(folder)
+    with _usable():
+        async with store.transaction() as db:
+            return await db.run_sync(_revision_of), newest(folder)
 
 
 def newest(folder: Path) -> str:

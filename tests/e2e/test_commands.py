@@ -150,3 +150,24 @@ def test_a_command_run_as_a_process_says_the_same_as_in_the_tests(gateway: Runni
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
     assert done.stdout == gateway.deployment.cli("plan", "--exit-code").stdout
     assert set(CLIENTS) == set(gateway.deployment.keys)
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        (("plan",), 0),
+        (("apply", "--dry-run"), 0),
+        (("explain", "GET", "/api/v2/plants/1000/production-orders/1", "--client", "mes"), 0),
+        (("wave",), 1),
+        (("suspend", "1000", "production", "--reason", "test"), 1),
+        (("case", "list"), 6),
+        (("journal", "show"), 6),
+        (("crosswalk", "check"), 6),
+    ],
+)
+def test_a_command_that_only_looks_makes_no_database(own: Deployment, command: tuple[str, ...], exit_code: int) -> None:
+    path = own.folder / "mistyped" / "gateway.db"
+    own.database_url = f"sqlite:///{path}"
+    done = own.cli(*command, content=command[0] in ("plan", "apply", "explain"))
+    assert done.exit_code == exit_code, done.output
+    assert not path.parent.exists()
