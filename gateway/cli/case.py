@@ -21,7 +21,9 @@ from gateway.edge.json_strict import loads
 from gateway.errors import Malformed
 from gateway.store.cases import Wanted
 
-app = typer.Typer(no_args_is_help=True, help="What a person must decide: parked writes, splits, conflicts.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="What a person must decide: parked writes, splits, conflicts."
+)
 Number = Annotated[int, typer.Argument(metavar="CASE", help="the case's number", min=1)]
 
 

@@ -64,7 +64,7 @@ def _set(cell: CellId, reason: str, database: str | None, output: Format, *, sus
         except NoSuchCell as err:
             fail(str(err), Exit.USAGE)
     if changed is None:
-        fail("nothing is applied yet")
+        fail("there is no such database yet, and nothing is applied")
     word = "suspended" if suspended else "resumed"
     if not changed:
         progress.print(f"nothing to do: the cell is {'already' if suspended else 'not'} suspended")

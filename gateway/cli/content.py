@@ -71,7 +71,10 @@ def plan(
     with told():
         made = settings(content=content, database_url=database)
         _, found = declared(made)
-        planned = with_store(made, lambda store: waves.plan(store, found)) or waves.planned(None, found)
+        planned = with_store(made, lambda store: waves.plan(store, found))
+        if planned is None:
+            progress.print(f"there is no database {made.database_url} yet: this is the plan of a first start")
+            planned = waves.planned(None, found)
         _print_plan(planned, output)
     if exit_code and not planned.empty:
         raise typer.Exit(Exit.DIFFERENT)
@@ -162,9 +165,10 @@ def _not_drained(err: NotDrained) -> str:
 def wave(database: Database = None, output: Output = Format.TABLE) -> None:
     """Show the cells as they run now."""
     with told():
-        now = with_store(settings(database_url=database), running)
+        made = settings(database_url=database)
+        now = with_store(made, running)
         if now is None:
-            fail("nothing is applied yet")
+            fail(f"nothing is applied yet in {made.database_url.rpartition('@')[2]}")
         rows: list[dict[str, Any]] = [asdict(cell) for _, cell in sorted(now.table.cells.items())]
         show(rows, output, title=f"table revision {now.table.revision}, content {now.content}")
 

@@ -23,7 +23,9 @@ from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.crosswalk_bulk import Audit, Overtaken
 
-app = typer.Typer(no_args_is_help=True, help="Which number of the old ERP is which of the new one.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Which number of the old ERP is which of the new one."
+)
 _WRONG_SHOWN = 50
 
 

@@ -25,7 +25,9 @@ from gateway.protocols.port import AnswerBroken
 from gateway.protocols.shape import shape_of
 from gateway.settings import settings, shipped
 
-app = typer.Typer(help="The mapping files: their coverage, their laws, what one says.", no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, help="The mapping files: their coverage, their laws, what one says.", no_args_is_help=True
+)
 Only = Annotated[str | None, typer.Option("--dialect", help="only this one")]
 
 

@@ -137,6 +137,8 @@ async def _store(made: Settings, content: Content) -> list[Finding]:
         if have is None:
             return [Finding("store", "warning", "no schema yet", "the first start makes it")]
         found = [Finding("store", "ok" if have == newest else "warning", f"schema {have} of {newest}")]
+        if have != newest:
+            return found
         now = await running(store)
         if now is not None and now.content != content.revision:
             found.append(
@@ -144,7 +146,7 @@ async def _store(made: Settings, content: Content) -> list[Finding]:
                     "content in force", "warning", f"{now.content}, the folder is {content.revision}", "changeover plan"
                 )
             )
-        if have == newest and (wanted := await demanded(store)) is not None:
+        if (wanted := await demanded(store)) is not None:
             found.append(Finding("reconciliation", "warning", wanted, "reconcile all plants before the next flip"))
         return found
     except (StoreUnusable, OSError) as err:

@@ -24,7 +24,7 @@ from gateway.dialects.filters import Unfilterable
 from gateway.edge.headers import Headers
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Caller
-from gateway.errors import GatewayError, Malformed, NotAuthenticated
+from gateway.errors import GatewayError, Malformed, NotAuthenticated, StoreUnusable
 from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path
 from gateway.pipeline.execute import erp_side, execute
 from gateway.pipeline.stages import STAGES
@@ -35,6 +35,7 @@ from gateway.protocols.port import HttpCall
 from gateway.reads.authoritative import key_of, query_of
 from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
+from gateway.store.schema import at_head
 from gateway.store.waves import files_of, running
 from gateway.writes.carry import first_step
 
@@ -131,7 +132,10 @@ async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
     """What runs, when the store has it; else what the folder declares."""
     store = Store(made.database_url)
     try:
-        now = await running(store) if store.exists else None
+        have, newest = await at_head(store, shipped() / "migrations")
+        if have not in (None, newest):
+            raise StoreUnusable(f"the schema is at {have}, this program's at {newest}: changeover store migrate")
+        now = await running(store) if have is not None else None
         blob = await files_of(store, now.content) if now else None
     finally:
         await store.close()

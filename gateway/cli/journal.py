@@ -16,7 +16,7 @@ from gateway.control.told import backlog_told, feed_line, intent_line, operation
 from gateway.store.feeds import FeedBook
 from gateway.store.journal_views import Look, intents
 
-app = typer.Typer(no_args_is_help=True, help="The writes as they stand.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The writes as they stand.")
 
 
 @app.command("show")

@@ -50,16 +50,23 @@ class Commands(TyperGroup):
 
     _listing = False
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        # Names that a mistyped one is compared with.
+        self.commands = {name: TyperCommand(name, help=words) for name, (_, words) in COMMANDS.items()}
+
     def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order in which people need them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command, imported now; while the list is shown, its name and words alone."""
         if cmd_name not in COMMANDS:
             return None
-        where, words = COMMANDS[cmd_name]
-        return TyperCommand(cmd_name, help=words) if self._listing else _imported(cmd_name, where)
+        return self.commands[cmd_name] if self._listing else _imported(cmd_name, COMMANDS[cmd_name][0])
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands, told without importing them."""
         self._listing = True
         super().format_help(ctx, formatter)
 

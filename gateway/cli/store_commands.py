@@ -27,7 +27,7 @@ from gateway.store.engine import Store
 from gateway.store.schema import SchemaRevision, migrate, revisions
 from gateway.store.upkeep import prune as pruned
 
-app = typer.Typer(no_args_is_help=True, help="The database itself.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The database itself.")
 _DAY_US = 24 * 3600 * 1_000_000
 _MIGRATIONS = shipped() / "migrations"
 
@@ -80,6 +80,8 @@ def restore(
 
 
 def _restored(file: Path, by: Restorer, database: str | None) -> None:
+    if not file.exists():
+        fail(f"there is no backup {file}", Exit.USAGE)
     path = _sqlite(database, "pg_restore --clean --dbname=DATABASE-URL FILE, then this with --after-pg-restore")
     store = Store(f"sqlite:///{path}")
     try:

@@ -92,7 +92,8 @@ async def learn(database: Database, names: Sequence[Names], audit: Audit, detail
             )
         await audited(db, audit.at_us, audit.actor, "crosswalk.import", audit.reason, detail)
         # Another revision, and every gateway looks: from now on a number may be another one elsewhere.
-        await db.rows("UPDATE wave_table SET revision = revision + 1, numbered = ?", True)  # noqa: FBT003  # a value of a row
+        if names:
+            await db.rows("UPDATE wave_table SET revision = revision + 1, numbered = ?", True)  # noqa: FBT003  # a value of a row
 
     try:
         # Little but the inserts: on SQLite the gateway's writes wait as long as this takes.

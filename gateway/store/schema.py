@@ -35,8 +35,11 @@ def _config(folder: Path) -> Config:
 
 def upgrade_sync(connection: Connection, folder: Path) -> None:
     """Bring a connection's schema to the newest revision."""
-    if _revision_of(connection) == newest(folder):
+    have = _revision_of(connection)
+    if have == newest(folder):
         return
+    if have is not None and have > newest(folder):
+        raise StoreUnusable(f"the database is at revision {have}, which this program does not know: use a newer one")
     from alembic import command  # noqa: PLC0415  # as above
 
     config = _config(folder)

@@ -103,9 +103,9 @@ def prepare(execute: Callable[[str], Any]) -> None:
         try:
             execute("PRAGMA journal_mode=WAL")
             break
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as err:
             # For another one who changes a new file's mode at this moment SQLite does not wait by itself.
-            if time.monotonic() > give_up_s:
+            if err.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_s:
                 raise
             time.sleep(0.005)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):

@@ -9,7 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from alembic import command as alembic
+from alembic.config import Config
+from sqlalchemy import create_engine
 
+from gateway.settings import shipped
 from tests.e2e.calls import Plant, good, order
 from tests.support.gateway import CLIENTS, Deployment, RunningGateway
 
@@ -171,3 +175,20 @@ def test_a_command_that_only_looks_makes_no_database(own: Deployment, command: t
     done = own.cli(*command, content=command[0] in ("plan", "apply", "explain"))
     assert done.exit_code == exit_code, done.output
     assert not path.parent.exists()
+
+
+def test_doctor_and_explain_say_that_a_database_of_the_release_before_waits_for_its_schema(own: Deployment) -> None:
+    path = own.folder / "old.db"
+    own.database_url = f"sqlite:///{path}"
+    config = Config()
+    config.set_main_option("script_location", str(shipped() / "migrations"))
+    engine = create_engine(own.database_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, "0004")
+    engine.dispose()
+    findings = own.cli("doctor", "-o", "json").stdout
+    assert "0004 of" in next(str(row) for row in json.loads(findings) if row["check"] == "store")
+    refused = own.cli("explain", "GET", "/api/v2/plants/1000/production-orders/1", "--client", "mes")
+    assert refused.exit_code == 6
+    assert "changeover store migrate" in refused.output

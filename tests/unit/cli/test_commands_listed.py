@@ -25,9 +25,14 @@ def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
 def test_the_list_names_every_command_and_a_wrong_name_is_told() -> None:
     listed = CliRunner().invoke(app, ["--help"]).output
     assert all(f"│ {name} " in listed for name in COMMANDS)
-    wrong = CliRunner().invoke(app, ["nonsense"])
+    wrong = CliRunner().invoke(app, ["plna"])
     assert wrong.exit_code == 2
-    assert "nonsense" in wrong.output
+    assert "Did you mean 'plan'?" in " ".join(wrong.output.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_offers_to_change_the_shell_of_whoever_calls_it(name: str) -> None:
+    assert "--install-completion" not in CliRunner().invoke(app, [name, "--help"]).output
 
 
 def test_who_only_asks_for_the_list_does_not_wait_for_the_gateway_to_load() -> None:
