@@ -272,7 +272,7 @@ class Gateway:
 
     def _numbers(self) -> RememberedNumbers | None:
         """New with each table: which of its numbers a document goes by may be another afterwards."""
-        return None if self._writes is None else RememberedNumbers(self._writes.crosswalk)
+        return None if self._writes is None else RememberedNumbers(self._writes.crosswalk, self._writes.timing.steady_s)
 
     def overdue_s(self) -> float:
         """For how long this instance has had no lease: nobody waits for it any more before a plant is moved.

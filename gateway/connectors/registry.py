@@ -50,5 +50,6 @@ class Connectors:
         self._budgets.seat(seat)
 
     async def close(self) -> None:
+        """Close all pools."""
         for connector in self.by_name().values():
             await connector.close()

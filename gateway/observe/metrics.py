@@ -63,7 +63,7 @@ class Metrics:
             "changeover_erp_connection_reuse_ratio", "Calls on a kept connection.", ("erp",), registry=self.registry
         )
         self._feed_lag = Gauge(
-            "changeover_feed_lag_seconds", "Time since an ERP's change feed was last read to its end by this instance.",
+            "changeover_feed_lag_seconds", "Time since this instance began the last look that read an ERP's change feed to its end.",
             ("erp", "object"), registry=self.registry,
         )  # fmt: skip
         self._feed_records = Gauge(

@@ -52,7 +52,10 @@ async def _read(x: Exchange, side: ErpSide, operation: Operation) -> Result:
 
 def _numbers(x: Exchange) -> CrosswalkLookup | None:
     """The crosswalk, where numbers may differ."""
-    return None if x.in_force.table.one_number else x.in_force.numbers
+    if x.in_force.writes is None or x.in_force.table.one_number:
+        return None
+    numbers: CrosswalkLookup = required(x.in_force.numbers, "numbers")
+    return numbers
 
 
 def erp_side(x: Exchange) -> ErpSide:

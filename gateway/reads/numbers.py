@@ -18,15 +18,21 @@ class CrosswalkLookup(Protocol):
     async def to_shown(self, erp: str, own: Iterable[Number]) -> Mapping[Number, str]: ...
 
 
+GONE_S = 5.0
+"""For so long a store that gave no answer is not asked for what is known: a hanging one costs seconds each time."""
+
+
 class RememberedNumbers:
     """Looks numbers up, and knows those of before while the store is gone. For reads under one wave table: a write needs the store.
 
-    Takes: `most`, how many numbers to remember; the ones longest unused go first. That a number has no other is remembered too.
+    Takes: `steady_s`, a clock; `most`, how many numbers to remember: those go first that were not looked up for the longest time. That
+    a number has no other is remembered too.
     Raises: StoreDown: the store is gone, and some of the numbers were not asked for before.
     """
 
-    def __init__(self, crosswalk: CrosswalkLookup, most: int = 20_000) -> None:
-        self._crosswalk, self._most = crosswalk, most
+    def __init__(self, crosswalk: CrosswalkLookup, steady_s: Callable[[], float], most: int = 20_000) -> None:
+        self._crosswalk, self._steady_s, self._most = crosswalk, steady_s, most
+        self._gone_until_s = float("-inf")
         self._known: OrderedDict[tuple[str, str, Number], str | None] = OrderedDict()
 
     async def to_erp(self, erp: str, shown: Iterable[Number]) -> Mapping[Number, str]:
@@ -41,18 +47,25 @@ class RememberedNumbers:
         self, to: str, erp: str, wanted: frozenset[Number], look: Callable[..., Awaitable[Mapping[Number, str]]]
     ) -> Mapping[Number, str]:
         places = {number: (to, erp, number) for number in wanted}
+        known = all(place in self._known for place in places.values())
+        if known and self._steady_s() < self._gone_until_s:
+            return self._remembered(places)
         try:
             found = await look(erp, wanted)
         except StoreDown:
-            if not all(place in self._known for place in places.values()):
+            self._gone_until_s = self._steady_s() + GONE_S
+            if not known:
                 raise
-            return {number: other for number, place in places.items() if (other := self._known[place]) is not None}
+            return self._remembered(places)
         for number, place in places.items():
             self._known[place] = found.get(number)
             self._known.move_to_end(place)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
         return found
+
+    def _remembered(self, places: Mapping[Number, tuple[str, str, Number]]) -> Mapping[Number, str]:
+        return {number: other for number, place in places.items() if (other := self._known[place]) is not None}
 
 
 async def for_erp(crosswalk: CrosswalkLookup, erp: str, object_: str, document: Document) -> Document:

@@ -156,10 +156,11 @@ class Doubt:
         if leg.step is None or not in_doubt_before(leg, record):
             return False
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        target = await self._target(leg, place, record, rule)
+        target, quiet_us = await self._target(leg, place, record, rule), leg.step.quiet_us
+        quiet = self._timing.wall_us() >= quiet_us  # before the look: a look that began earlier shows too little
         if (target.named or not target.new) and await self._carried_out(leg, place, record, refusal, target):
             return True
-        if self._timing.wall_us() < (quiet_us := leg.step.quiet_us):
+        if not quiet:
             # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
             await self._moves.still_in_doubt(leg, replace(record, quiet_us=quiet_us), quiet_us, err.detail)
             return True

@@ -52,6 +52,8 @@ from gateway.writes.place import Place, Places, Timing
 from gateway.writes.relay import Relay, RelayLimits
 
 Permitted = Callable[[Document], Awaitable[None]]
+COMMIT_S = 0.5
+"""A commit gets so long also where its caller's time is nearly up: most take a few milliseconds, and then 202 can be told."""
 KEPT_S = 7 * 24 * 3600
 """How long an Idempotency-Key is remembered."""
 
@@ -156,7 +158,7 @@ class Writes:
             # In a task of its own: a caller who goes away meanwhile leaves no accepted write that nobody carries.
             taking = asyncio.create_task(self._taken(accept, sent))
             self.relay.keep(taking)
-            await asyncio.wait({taking}, timeout=max(0.0, w.deadline_s - self.timing.steady_s()))
+            await asyncio.wait({taking}, timeout=max(COMMIT_S, w.deadline_s - self.timing.steady_s()))
             if not taking.done():
                 raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=intent.id)
             verdict = taking.result()

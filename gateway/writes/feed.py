@@ -133,10 +133,14 @@ class Feeds:
             try:
                 if not await self._feed(feed):
                     return
-            except Exception:
-                # What was seen and not saved is seen again.
-                self._reading.pop(feed.id, None)
+            except StoreDown:
+                self._reading.pop(feed.id, None)  # what was seen and not saved is seen again
                 raise
+            except Exception as err:  # one feed's trouble is not the others'
+                self._reading.pop(feed.id, None)
+                self.gauge.failures += 1
+                self.gauge.errors[feed.id] = f"{type(err).__name__}: {err}"
+                log.error("feeds.failed", feed="/".join(feed.id), exc_info=err)
 
     async def _feed(self, feed: Feed) -> bool:
         """One look at one feed. Gives: whether the ERP answered."""
@@ -213,14 +217,16 @@ class Feeds:
         waiting = self._reader.waiting.get(feed.id, {})
         for key in list(waiting):
             try:
-                found = await find(feed.source.side, key, self._deadline_s())
+                found = await find(feed.source.side, key, self._reader.timing.deadline_s())
             except NoSuchDocument:
-                del waiting[key]
+                if self._reader.forgets(feed, key, away=True):
+                    del waiting[key]
                 continue
             except (Refused, Broken) as err:
                 # This document's own trouble: it waits on, and the others go on.
                 looked.error = f"{key}: {err.detail}"
                 continue
+            self._reader.forgets(feed, key, away=False)
             reading.judged.pop(key, None)
             await self._judge(feed, reading, [Record(key, found.document)], looked)
 
@@ -236,7 +242,7 @@ class Feeds:
     async def _asked(self, feed: Feed, query: Query) -> Page:
         side = feed.source.side
         try:
-            return await side.connector.search(side.shape, query, self._deadline_s(), side.priority)
+            return await side.connector.search(side.shape, query, self._reader.timing.deadline_s(), side.priority)
         except ErpRefusal as refusal:
             raise meaning(side, refusal) from refusal
 
@@ -266,6 +272,3 @@ class Feeds:
             self.gauge.seen[feed.id][verdict] += 1
             if key not in waiting and verdict != "gone":
                 reading.remember(fresh[key])
-
-    def _deadline_s(self) -> float:
-        return self._reader.timing.steady_s() + self._reader.timing.call_s

@@ -144,7 +144,7 @@ class Moves:
     # Not ended yet
 
     async def later_or_case(self, leg: Claimed, err: GatewayError, record: StepRecord | None = None) -> None:
-        """The other side: what time heals is tried again, the rest is a person's."""
+        """Of a write that nobody waits for: what time heals is tried again, the rest is a person's."""
         step = replace(record, state="not_sent", note=err.detail) if record is not None else None
         if isinstance(err, Unavailable | StaleEtag) or (
             isinstance(err, Conflict) and err.extra.get("reason") != "moved-there"

@@ -42,6 +42,8 @@ class Waiting:
     moment: feeds.Moment | None
     since_s: float
     creating: frozenset[str] | None = None
+    away_since_s: float | None = None
+    """Since when it is not there when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Reader:
         for record in records:
             noticed = await self._whatever_comes(feed, record, lines[record.key], looked)
             found[record.key] = noticed.verdict
-            if noticed.verdict != "wait" and not noticed.again:
+            if noticed.verdict not in ("wait", "gone") and not noticed.again:
                 self.waiting.get(feed.id, {}).pop(record.key, None)
             if noticed.image is not None:
                 looked.images.append(noticed.image)
@@ -101,6 +103,12 @@ class Reader:
             log.error("feed.record_failed", erp=feed.id[0], object=feed.id[1], key=record.key, exc_info=err)
             looked.error = f"{record.key}: {type(err).__name__}: {err}"
             return self._wait(feed, record)
+
+    def forgets(self, feed: Feed, key: str, *, away: bool) -> bool:
+        """Whether a record that waits need wait no more: its document was away, without a break, for as long as one may be."""
+        waiting, now_s = self.waiting[feed.id][key], self.timing.steady_s()
+        waiting.away_since_s = (waiting.away_since_s or now_s) if away else None
+        return waiting.away_since_s is not None and now_s - waiting.away_since_s > PATIENCE_S
 
     async def known_before(self, feed: Feed, records: Sequence[Record], looked: Looked) -> None:
         """Remember records as they are: they changed before anybody looked."""
@@ -159,7 +167,7 @@ class Reader:
     async def _edited(self, feed: Feed, record: Record, line: Line) -> Noticed:
         """Look again, closely, and carry over what is still different."""
         try:
-            found = await find(feed.source.side, record.key, self._deadline_s())
+            found = await find(feed.source.side, record.key, self.timing.deadline_s())
         except NoSuchDocument:
             return Noticed("gone")
         again = (await self._lines(feed, [record.key]))[record.key]
@@ -190,7 +198,7 @@ class Reader:
         if number is None:
             return None, True
         try:
-            found = await find(target, number, self._deadline_s())
+            found = await find(target, number, self.timing.deadline_s())
         except NoSuchDocument:
             return None, True
         except GatewayError:
@@ -237,7 +245,7 @@ class Reader:
                 return self._wait(feed, record, suspects)
             reason = f"it refers to documents that {feed.target.side.name} does not have"
         try:
-            found = await find(side, record.key, self._deadline_s())
+            found = await find(side, record.key, self.timing.deadline_s())
         except NoSuchDocument:
             return Noticed("gone")
         if feed.same_numbers and (await self._counterpart(feed, line, record.key))[0] is not None:
@@ -291,9 +299,6 @@ class Reader:
     async def _shown(self, feed: Feed, document: Document) -> Document:
         (made,) = await numbers.for_client(self.crosswalk, feed.source.side.name, feed.spec.name, [document])
         return made
-
-    def _deadline_s(self) -> float:
-        return self.timing.steady_s() + self.timing.call_s
 
 
 def _unheard_of(line: Line) -> bool:

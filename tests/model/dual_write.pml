@@ -504,6 +504,9 @@ inline settle(op) {                     /* [1.6] by what the ERP can really do, 
 /* [1.6] Deadline, lease and fence again, immediately before the socket. */
 #define MAY_WRITE_SOCKET (STILL_LEASED && FENCE_HOLDS(sent_op[g * 2 + side]) && WINDOW_OPEN(sent_op[g * 2 + side], side))
 
+#if defined(FICKLE_ERP) && MAX_GATE > 0
+#error "a refusal is either fickle or a gate's: REFUSED knows no mixture"
+#endif
 #if defined(FICKLE_ERP) && !defined(MUTANT_REFUSAL_NOT_QUIESCED)
 #define REFUSED (MINE == said_refused && !sent_loud[g * 2 + side])
 #elif MAX_GATE > 0 && !defined(MUTANT_REFUSED_AGAIN_BELIEVED)
