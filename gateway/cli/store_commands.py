@@ -80,9 +80,9 @@ def restore(
 
 
 def _restored(file: Path, by: Restorer, database: str | None) -> None:
-    if not file.exists():
-        fail(f"there is no backup {file}", Exit.USAGE)
     path = _sqlite(database, "pg_restore --clean --dbname=DATABASE-URL FILE, then this with --after-pg-restore")
+    if not file.exists():
+        fail(f"there is no backup {file}")
     store = Store(f"sqlite:///{path}")
     try:
         store.own()
