@@ -39,6 +39,8 @@ from gateway.writes.moves import Moves
 from gateway.writes.place import Place, Timing
 from gateway.writes.prepare import AlreadySo, Preparation
 
+_OTHERWISE = "the document changed meanwhile, and not to what was sent"
+
 
 class Sender(Protocol):
     """Sends steps."""
@@ -70,13 +72,17 @@ class Doubt:
             case "wait":
                 await self._moves.still_in_doubt(leg, step, way.at_us, step.note)
             case "ask":
-                await self._moves.move(leg, "park", case=NewCase("doubt", way.reason), error=way.reason)
+                await self._ask(leg, way.reason)
             case "resend":
                 await self._resend(leg, place, step)
             case "lookup":
                 await self._look_up(leg, place, step, rule)
             case "compare":
                 await self._compare(leg, place, step)
+
+    async def _ask(self, leg: Claimed, reason: str, step: StepRecord | None = None) -> None:
+        """A person must decide."""
+        await self._moves.move(leg, "park", step=step, case=NewCase("doubt", reason), error=reason)
 
     async def _target(self, leg: Claimed, place: Place, step: StepRecord, rule: Rule) -> Target:
         """What the step in doubt was for, and what can tell of it."""
@@ -100,7 +106,7 @@ class Doubt:
                 else await self._preparation.as_before(leg, place, step)
             )
         except NoSuchDocument as err:
-            await self._moves.move(leg, "park", case=NewCase("doubt", err.detail), error=err.detail)
+            await self._ask(leg, err.detail)
             return
         except GatewayError as err:
             await self._moves.try_later(leg, step, err)
@@ -135,7 +141,7 @@ class Doubt:
             found = await current(side, own, None, self._timing.deadline_s())
             again = replace(prepared(side, verb, body, found), etag=step.etag)
         except NoSuchDocument as err:
-            await self._moves.move(leg, "park", case=NewCase("doubt", err.detail), error=err.detail)
+            await self._ask(leg, err.detail)
             return
         except GatewayError as err:
             await self._moves.try_later(leg, step, err)
@@ -146,8 +152,7 @@ class Doubt:
         elif quiet and not (verb == "change" and moved_fields(leg, side, found.document)):
             await self._sender.send_from(leg, place, again, step.number, begun=False)
         else:
-            reason = "the document changed meanwhile, and not to what was sent"
-            await self._moves.move(leg, "park", case=NewCase("doubt", reason), error=reason)
+            await self._ask(leg, _OTHERWISE)
 
     async def refused_again(
         self, leg: Claimed, place: Place, record: StepRecord, refusal: ErpRefusal, err: GatewayError
@@ -166,8 +171,7 @@ class Doubt:
             return True
         if not settling.refusal_settles(rule, target):
             reason = f"refused when it was sent again, and nothing tells whether the first call was carried out: {err.detail}"
-            again = replace(record, state="in_doubt", note=err.detail)
-            await self._moves.move(leg, "park", step=again, case=NewCase("doubt", reason), error=reason)
+            await self._ask(leg, reason, step=replace(record, state="in_doubt", note=err.detail))
             return True
         return False
 
@@ -187,8 +191,7 @@ class Doubt:
         if shown(place.side, leg.intent.verb, record.number, rule, body, found):
             await self._go_on(leg, place, record, key_of(place.side, own))
         elif target.named or refusal.kind == "stale":
-            reason = "the document changed meanwhile, and not to what was sent"
-            await self._moves.move(leg, "park", case=NewCase("doubt", reason), error=reason)
+            await self._ask(leg, _OTHERWISE)
         else:
             return False
         return True

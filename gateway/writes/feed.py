@@ -116,7 +116,6 @@ class Feeds:
             log.error("feed.cursor", feed="/".join(id_), cursor=at.cursor)
             return
         self._reading[id_] = Reading(cursor, at.since_us)
-        self.gauge.errors.pop(id_, None)
         self._reader.looked_us[id_] = at.read_us
 
     def _forget(self, kept: set[FeedId]) -> None:
