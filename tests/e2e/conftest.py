@@ -10,10 +10,10 @@ import pytest
 
 from tests.e2e.calls import Plant
 from tests.e2e.changes import reset
-from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
-from tests.support.simulated import Pair, simulated_pair
+from tests.support.simulated import Pair, SimErp, simulated_pair
 
 Change = Callable[[Deployment], None]
 
@@ -51,6 +51,24 @@ def postgres() -> Iterator[Cluster]:
     """A PostgreSQL of our own."""
     with skip_if_missing(), throwaway_postgres() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def plant(gateway: RunningGateway, code: str) -> Plant:
+    """The plant that a test names by `code`, called by an administrator of the module's own gateway."""
+    return Plant(gateway.client("admin"), code)
+
+
+@pytest.fixture
+def leader(erps: Pair, code: str) -> SimErp:
+    """The ERP in charge, where the plants are in the dual phases."""
+    return erps.legacy if DUAL[code] == "dual_legacy" else erps.cloud
+
+
+@pytest.fixture
+def follower(erps: Pair, code: str) -> SimErp:
+    """The ERP that gets every write after it."""
+    return erps.cloud if DUAL[code] == "dual_legacy" else erps.legacy
 
 
 @pytest.fixture

@@ -43,21 +43,6 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         yield started
 
 
-@pytest.fixture
-def plant(gateway: RunningGateway, code: str) -> Plant:
-    return Plant(gateway.client("admin"), code)
-
-
-@pytest.fixture
-def leader(erps: Pair, code: str) -> SimErp:
-    return erps.legacy if LEADS[code] == "legacy" else erps.cloud
-
-
-@pytest.fixture
-def follower(erps: Pair, code: str) -> SimErp:
-    return erps.cloud if LEADS[code] == "legacy" else erps.legacy
-
-
 def feeds(gateway: RunningGateway) -> Json:
     found: Json = gateway.admin("/readyz").json()["feeds"]
     return found

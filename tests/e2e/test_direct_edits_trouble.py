@@ -47,21 +47,6 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 
 @pytest.fixture
-def plant(gateway: RunningGateway, code: str) -> Plant:
-    return Plant(gateway.client("admin"), code)
-
-
-@pytest.fixture
-def leader(erps: Pair, code: str) -> SimErp:
-    return erps.legacy if LEADS[code] == "legacy" else erps.cloud
-
-
-@pytest.fixture
-def follower(erps: Pair, code: str) -> SimErp:
-    return erps.cloud if LEADS[code] == "legacy" else erps.legacy
-
-
-@pytest.fixture
 def order(gateway: RunningGateway, plant: Plant, leader: SimErp, follower: SimErp) -> Order:
     """An order that both ERPs have, and both feeds have shown."""
     made = Order(plant, leader, follower)

@@ -36,21 +36,6 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         yield started
 
 
-@pytest.fixture
-def plant(gateway: RunningGateway, code: str) -> Plant:
-    return Plant(gateway.client("admin"), code)
-
-
-@pytest.fixture
-def leader(erps: Pair, code: str) -> SimErp:
-    return erps.legacy if LEADS[code] == "legacy" else erps.cloud
-
-
-@pytest.fixture
-def follower(erps: Pair, code: str) -> SimErp:
-    return erps.cloud if LEADS[code] == "legacy" else erps.legacy
-
-
 def awaited(what: Callable[[], Any], within_s: float = 30) -> Any:
     """Ask until there is an answer."""
     give_up_at_s = time.monotonic() + within_s
