@@ -259,6 +259,8 @@ class Move:
     """The document, as text, that this leg alone is sent with from now on."""
     shown: str | None = None
     """What the ERP answered of a new document, in its own words: the change feed knows it again by that."""
+    follow: StepRecord | None = None
+    """The first step of the intent's other leg: begun in the same transaction where that leg is handed over for the first time."""
 
     @property
     def lane(self) -> str:
@@ -267,10 +269,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A move was journalled. `state` is the leg's; `released` are the legs that may go now."""
+    """A move was journalled. `state` is the leg's; `released` are the legs that may go now, and `begun` the one whose step is begun."""
 
     state: LegState
     released: tuple[LegRef, ...] = ()
+    begun: LegRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Source: the write protocol, sections 1.2 to 1.6.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from gateway.core import settling
@@ -45,16 +45,7 @@ from gateway.writes.carry import (
 from gateway.writes.doubt import Doubt
 from gateway.writes.moves import Gone, Moves
 from gateway.writes.place import Lease, Place, Places, Timing
-from gateway.writes.prepare import AlreadySo, Preparation
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A leg whose first step stands in the journal, ready to be sent until a moment of the clock that counts suspended time."""
-
-    ready: Prepared
-    record: StepRecord
-    until_boot_s: float
+from gateway.writes.prepare import AlreadySo, Begun, Preparation
 
 
 class Delivery:
@@ -68,12 +59,21 @@ class Delivery:
         self.lease = Lease()
         self.lost: Callable[[Claimed], None] = lambda leg: None
 
-    def first_step(self, intent: Intent, place: Place, ready: Prepared) -> Begun:
-        """The first step of a leg that begins when its intent is journalled."""
+    def first_step(self, intent: Intent, place: Place, ready: Prepared | None, other: Place | None = None) -> Begun:
+        """The first step of a leg that begins with a commit to come."""
         rule = place.manifest.rule(intent.object, intent.verb)
         until_boot_s = self._timing.boot_s() + self._timing.call_s
         token = step_token(intent.id, place.side.side, 0)
-        return Begun(ready, self._step_record(0, token, rule, ready), until_boot_s)
+        etag = ready.etag if ready is not None else None
+        return Begun(place.side.name, ready, self._step_record(0, token, rule, etag), until_boot_s, other)
+
+    def _following(self, leg: Claimed, other: Place | None) -> Begun | None:
+        """How the intent's other leg begins: with a create, which needs no look at the ERP, and where a crash in between is no case."""
+        if other is None or leg.intent.key is not None:
+            return None
+        if other.manifest.rule(leg.intent.object, leg.intent.verb).settle == "none":
+            return None
+        return self.first_step(leg.intent, other, None)
 
     async def carry(self, leg: Claimed, begun: Begun | None = None) -> None:
         """Send what is left of a leg, or settle it first where it is in doubt."""
@@ -94,8 +94,8 @@ class Delivery:
     # Sending
 
     async def _send_rest(self, leg: Claimed, place: Place, just: Begun | None) -> None:
-        if just is not None:
-            await self.send_from(leg, place, just.ready, 0, begun=True, until_boot_s=just.until_boot_s)
+        if just is not None and just.ready is not None:
+            await self.send_from(leg, place, just.ready, 0, begun=True, just=just)
             return
         begun = leg.step is not None and leg.step.state == "sending"
         number = leg.step.number if leg.step is not None else 0
@@ -105,25 +105,28 @@ class Delivery:
             await self.moves.finish(leg, place, Answer(), skip.key, None)
             return
         except GatewayError as err:
-            await self._not_prepared(leg, err)
+            await self._not_prepared(leg, err, just)
             return
-        await self.send_from(leg, place, ready, number, begun=begun)
+        await self.send_from(leg, place, ready, number, begun=begun, just=just)
 
-    async def _not_prepared(self, leg: Claimed, err: GatewayError) -> None:
+    async def _not_prepared(self, leg: Claimed, err: GatewayError, just: Begun | None) -> None:
         """Nothing was sent. The authoritative side's caller hears of it; the other side tries again or asks a person."""
         if leg.authoritative and (leg.step is None or leg.step.number == 0):
             await self.moves.nothing_sent(leg, err)
         else:
-            await self.moves.later_or_case(leg, err)
+            await self.moves.later_or_case(leg, err, just.record if just is not None else None)
 
     async def send_from(
-        self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool, until_boot_s: float | None = None
+        self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool, just: Begun | None = None
     ) -> None:
-        """Send a step and those after it. Takes: `begun`, that the leg's step stands in the journal as it is to be sent."""
+        """Send a step and those after it.
+
+        Takes: `begun`, that the leg's step stands in the journal as it is to be sent; `just`, how it began, if that was just now.
+        """
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
         key = await self._preparation.native_key(leg, place)
         record = leg.step if begun else None
-        until_boot_s = until_boot_s or self._timing.boot_s() + self._timing.call_s
+        until_boot_s = just.until_boot_s if just is not None else self._timing.boot_s() + self._timing.call_s
         answer = Answer()
         while number < len(p.steps):
             if record is None:
@@ -157,7 +160,8 @@ class Delivery:
                 await self.moves.move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
                 await reached("step.between")
             else:
-                await self.moves.finish(leg, place, answer, key, done)
+                other = self._following(leg, just.other if just is not None else None)
+                await self.moves.finish(leg, place, answer, key, done, other)
 
     async def _sent(self, place: Place, call: StepCall, until_boot_s: float) -> Answer:
         side, may_send = place.side, partial(self._may_send, until_boot_s)
@@ -181,12 +185,11 @@ class Delivery:
 
     def record(self, leg: Claimed, number: int, rule: Rule, p: Prepared) -> StepRecord:
         """The step as it goes to the journal before it is sent."""
-        return self._step_record(number, step_id(leg, number), rule, p)
+        return self._step_record(number, step_id(leg, number), rule, p.etag if number == 0 else None)
 
-    def _step_record(self, number: int, token: str, rule: Rule, p: Prepared) -> StepRecord:
+    def _step_record(self, number: int, token: str, rule: Rule, etag: str | None) -> StepRecord:
         now_us = self._timing.wall_us()
         ends_us = max(now_us + int(self._timing.call_s * US), self.lease.until_wall_us)
-        etag = p.etag if number == 0 else None
         return StepRecord(number, "sending", token, now_us, settling.quiet_us(rule, ends_us), etag=etag)
 
     async def _begin(self, leg: Claimed, record: StepRecord, p: Prepared, *, known: bool) -> None:

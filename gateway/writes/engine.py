@@ -46,9 +46,10 @@ from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.asked import in_words
 from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
-from gateway.writes.delivery import Begun, Delivery
+from gateway.writes.delivery import Delivery
 from gateway.writes.moves import Ended
 from gateway.writes.place import Place, Places, Timing
+from gateway.writes.prepare import Begun
 from gateway.writes.relay import Relay, RelayLimits
 
 Permitted = Callable[[Document], Awaitable[None]]
@@ -100,6 +101,22 @@ class Pending:
     replayed: bool = False
 
 
+Heard = Ended | Known | EpochMoved | Exception
+"""What a caller is told: how its write ended, or what the journal said instead of taking it."""
+
+
+@dataclass(slots=True)
+class Caller:
+    """Somebody who waits for the end of a write. `taken`: it is in the journal."""
+
+    answer: asyncio.Future[Heard]
+    taken: bool = False
+
+    def hears(self, heard: Heard) -> None:
+        if not self.answer.done():
+            self.answer.set_result(heard)
+
+
 class Ids(Protocol):
     """New ids, 32 hexadecimal digits, rising with time."""
 
@@ -128,7 +145,7 @@ class Writes:
         self.delivery = Delivery(journal, crosswalk, places, timing, instance)
         self.delivery.moves.tell, self.delivery.moves.waits = self._told, self._keep_waiting
         self.relay = Relay(journal, self.delivery, timing, instance, erps, limits or RelayLimits(), alone=alone)
-        self._callers: dict[str, asyncio.Future[Ended]] = {}
+        self._callers: dict[str, Caller] = {}
         self._answering: set[str] = set()
         """Intents whose caller is about to be told that nothing was sent: no 202 may overtake that."""
         self.relay.carried = self._answering.discard
@@ -144,43 +161,42 @@ class Writes:
         first, *others = w.places
         ready = await self._ready(w, first)
         intent, names, new_lane = await self._intent(w, first.side, ready.found)
-        sent = self.delivery.first_step(intent, first, ready)
+        sent = self.delivery.first_step(intent, first, ready, next(iter(others), None))
         legs = (
             NewLeg(first.side.side, first.side.name, starts=True, step=sent.record),
             *(self._following(w, place, ready.found) for place in others),
         )
-        caller: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._callers[intent.id] = caller
+        accept = Accept(
+            intent, legs, self.instance, self.timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
+        )
+        caller = self._callers[intent.id] = Caller(asyncio.get_running_loop().create_future())
         try:
-            accept = Accept(
-                intent, legs, self.instance, self.timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane
-            )
             # In a task of its own: a caller who goes away meanwhile leaves no accepted write that nobody carries.
-            taking = asyncio.create_task(self._taken(accept, sent))
-            self.relay.keep(taking)
-            await asyncio.wait({taking}, timeout=max(COMMIT_S, w.deadline_s - self.timing.steady_s()))
-            if not taking.done():
-                raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=intent.id)
-            verdict = taking.result()
-            if isinstance(verdict, EpochMoved):
-                raise RouteMoved(
-                    f"The cell ({w.cell.plant}, {w.cell.domain}) moved while the write came in.", retry_after_s=1
-                )
-            if isinstance(verdict, Known):
-                return await self.replayed(verdict, fingerprint(w))
-            return await self._answered(intent.id, caller, w.deadline_s)
+            self.relay.keep(asyncio.create_task(self._taken(accept, sent, caller)))
+            told = await self._answered(intent.id, caller, w.deadline_s)
         finally:
             del self._callers[intent.id]
+        if isinstance(told, EpochMoved):
+            raise RouteMoved(
+                f"The cell ({w.cell.plant}, {w.cell.domain}) moved while the write came in.", retry_after_s=1
+            )
+        return await self.replayed(told, fingerprint(w)) if isinstance(told, Known) else told
 
-    async def _taken(self, accept: Accept, sent: Begun) -> Accepted | Known | EpochMoved:
+    async def _taken(self, accept: Accept, sent: Begun, caller: Caller) -> None:
         """Journal an intent, and carry its authoritative leg where nothing is before it: its first step is in the same commit."""
-        verdict = await self._journalled(accept)
+        try:
+            verdict = await self._journalled(accept)
+        except Exception as err:  # whatever it is, it is the caller's answer
+            caller.hears(err)
+            return
+        if not isinstance(verdict, Accepted):
+            caller.hears(verdict)
+            return
+        caller.taken = True
         await reached("accept.after_commit")
-        if isinstance(verdict, Accepted) and verdict.started is not None:
-            erp = accept.legs[0].erp
-            leg = Claimed(verdict.started, verdict.intent, erp, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
-            self.relay.carry(leg, sent, relayed=False)
-        return verdict
+        if verdict.started is not None:
+            leg = Claimed(verdict.started, verdict.intent, sent.erp, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
+            await self.relay.carry_now(leg, sent)
 
     async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:
         try:
@@ -247,24 +263,36 @@ class Writes:
             return None
         return Replay(w.client, w.idempotency_key, fingerprint(w), intent.created_us + KEPT_S * US)
 
-    async def _answered(self, id_: str, caller: asyncio.Future[Ended], deadline_s: float) -> Written | Pending:
-        """Wait for the authoritative side, whoever carries the leg, as long as the caller does."""
-        while (left_s := deadline_s - self.timing.steady_s()) > 0 or id_ in self._answering:
-            done, _ = await asyncio.wait({caller}, timeout=min(max(left_s, 0.01), self._watch_s))
-            if not done and not self._alone:
+    async def _answered(self, id_: str, caller: Caller, deadline_s: float) -> Written | Pending | Known | EpochMoved:
+        """Wait for the authoritative side, whoever carries the leg, as long as the caller does.
+
+        Raises: OutcomeUnknown: the journal has not said in time whether it took the write.
+        """
+        commit_s = max(deadline_s, self.timing.steady_s() + COMMIT_S)
+        while True:
+            now_s = self.timing.steady_s()
+            if now_s >= (deadline_s if caller.taken else commit_s) and id_ not in self._answering:
+                break
+            left_s = max(deadline_s - now_s, 0.01)
+            await asyncio.wait({caller.answer}, timeout=left_s if self._alone else min(left_s, self._watch_s))
+            if caller.answer.done():
+                return self._told_to(id_, caller.answer.result())
+            if caller.taken and not self._alone:
                 # It is in the journal: while that cannot be read, the caller waits on, and is told 202 in the end.
                 with suppress(StoreDown):
                     view = await self.journal.operation(id_)
                     if view is not None and view.legs and view.legs[0].state in ENDED:
-                        return self._ended(id_, _stored(view))
-            if done:
-                return self._ended(id_, caller.result())
+                        return self._told_to(id_, _stored(view))
+        if not caller.taken:
+            raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=id_)
         return Pending(id_)
 
-    def _ended(self, id_: str, ended: Ended) -> Written | Pending:
-        if isinstance(ended, GatewayError):
-            raise ended
-        return Written(id_, ended) if ended is not None else Pending(id_)
+    def _told_to(self, id_: str, heard: Heard) -> Written | Pending | Known | EpochMoved:
+        if isinstance(heard, Exception):
+            raise heard
+        if isinstance(heard, Known | EpochMoved):
+            return heard
+        return Written(id_, heard) if heard is not None else Pending(id_)
 
     async def replayed(self, known: Known, fingerprint_: str) -> Written | Pending:
         """What a used Idempotency-Key stands for. Raises: IdempotencyMismatch, IdempotencyInFlight, or what the first call did."""
@@ -293,15 +321,14 @@ class Writes:
 
     def _keep_waiting(self, intent: str) -> bool:
         caller = self._callers.get(intent)
-        if caller is None or caller.done():
+        if caller is None or caller.answer.done():
             return False
         self._answering.add(intent)
         return True
 
     def _told(self, intent: str, ended: Ended) -> None:
-        caller = self._callers.get(intent)
-        if caller is not None and not caller.done():
-            caller.set_result(ended)
+        if (caller := self._callers.get(intent)) is not None:
+            caller.hears(ended)
 
 
 def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, document: Document | None) -> str:

@@ -49,12 +49,13 @@ from gateway.writes.carry import (
     shown_at_once,
 )
 from gateway.writes.place import Place, Timing
-from gateway.writes.prepare import Preparation
+from gateway.writes.prepare import Begun, Preparation
 
 Ended = Outcome | GatewayError | None
 """What the authoritative leg came to, for the caller who waits; None while that is open."""
 Tell = Callable[[str, Ended], None]
 Go = Callable[[tuple[LegRef, ...]], Awaitable[None]]
+Carry = Callable[[Claimed, Begun], None]
 
 
 class Gone(Exception):
@@ -65,48 +66,70 @@ class Moves:
     """The moves of the legs that one instance carries.
 
     Takes: `tell`, called once an intent's authoritative leg has ended; `go`, called with legs that a move handed over, which
-    happens while `has_room` says so; `waits`, which says whether an intent's caller is here for its answer, and then keeps it here
-    until there is one. Raises: Gone, StoreDown.
+    happens while `has_room` says so, and `carry` with the one among them that it began; `waits`, which says whether an intent's
+    caller is here for its answer, and then keeps it here until there is one. Raises: Gone, StoreDown.
     """
 
     def __init__(self, journal: Journal, preparation: Preparation, timing: Timing, instance: str) -> None:
         self._journal, self._preparation, self._timing, self._instance = journal, preparation, timing, instance
         self.tell: Tell = lambda intent, ended: None
         self.go: Go = _nobody
+        self.carry: Carry = lambda leg, begun: None
         self.has_room: Callable[[], bool] = lambda: False
         self.waits: Callable[[str], bool] = lambda intent: False
 
-    async def move(self, leg: Claimed, event: Event, **more: Any) -> None:
-        """Journal one move, and let the legs go that it released. Raises: Gone: another owner has the leg."""
+    async def move(self, leg: Claimed, event: Event, *, other: Begun | None = None, **more: Any) -> None:
+        """Journal one move, and let the legs go that it released.
+
+        Takes: `other`, how the intent's other leg begins if it is among them. Raises: Gone: another owner has the leg.
+        """
         hand_over = self._instance if self.has_room() else None
-        move = Move(leg.ref, event, self._timing.wall_us(), instance=hand_over, **more)
+        follow = other.record if other is not None else None
+        move = Move(leg.ref, event, self._timing.wall_us(), instance=hand_over, follow=follow, **more)
         verdict = await self._journal.do(move)
         if event in OUTCOMES:
             await reached("outcome.after_commit")
         if isinstance(verdict, Fenced):
             raise Gone
-        if isinstance(verdict, Done) and verdict.released:
+        if not isinstance(verdict, Done):
+            return
+        if verdict.begun is not None and other is not None:
+            next_ = Claimed(verdict.begun, leg.intent, other.erp, "sending", False, 0, None, other.record)  # noqa: FBT003  # not authoritative
+            self.carry(next_, other)
+        if verdict.released:
             await self.go(verdict.released)
 
     # Ended
 
-    async def finish(self, leg: Claimed, place: Place, answer: Answer, key: NativeKey, step: StepRecord | None) -> None:
-        """The leg's last step was carried out, or none was needed. Takes: the native `key` it has now, and the `step` that ended it."""
+    async def finish(
+        self,
+        leg: Claimed,
+        place: Place,
+        answer: Answer,
+        key: NativeKey,
+        step: StepRecord | None,
+        other: Begun | None = None,
+    ) -> None:
+        """The leg's last step was carried out, or none was needed.
+
+        Takes: the native `key` it has now, the `step` that ended it, and how the intent's `other` leg begins after it.
+        """
         intent, side = leg.intent, place.side
         number = None
         if intent.key is None:
             number = number_of(side, key, None) or number_of(side, key, asked_of(leg)[0])
         names = learned(leg, number)
         own = number if intent.key is None else await self._preparation.own_key(leg, place)
-        shown = kept_for_feed(leg, place, answer)
-        end = partial(self._end, leg, key, step=step, names=names, shown=shown)
+        end = partial(self._end, leg, key, step=step, names=names, other=other)
         if not leg.authoritative:
-            await end()
+            await end(shown=kept_for_feed(leg, place, answer))
             return
         outcome = shown_at_once(side, answer, own)
-        text = answer_text(outcome or Outcome(None, None, own))
-        await end(answer=text)
-        if outcome is None:
+        if outcome is not None:
+            await end(answer=answer_text(outcome, at_once=True))
+        else:
+            text = answer_text(Outcome(None, None, own))
+            await end(answer=text, shown=kept_for_feed(leg, place, answer))
             outcome = await left_behind(side, own, self._timing.deadline_s())
             if outcome.document is not None:
                 await self._journal.picture(intent.id, answer_text(outcome))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway.core import settling
 from gateway.core.canonical import Document
@@ -41,6 +41,20 @@ class AlreadySo(Exception):
     def __init__(self, key: NativeKey) -> None:
         super().__init__("already so")
         self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A leg whose first step stands in the journal, to be sent until a moment of the clock that counts suspended time.
+
+    `erp` is where it goes, `ready` what to send, if that is known already, and `other` where the intent's other leg goes.
+    """
+
+    erp: str
+    ready: Prepared | None
+    record: StepRecord
+    until_boot_s: float
+    other: Place | None = None
 
 
 class Preparation:

@@ -17,8 +17,9 @@ from gateway.core.settling import US
 from gateway.observe.logs import log
 from gateway.store.journal import Claimed, Journal
 from gateway.store.sql import StoreDown
-from gateway.writes.delivery import Begun, Delivery
+from gateway.writes.delivery import Delivery
 from gateway.writes.place import Timing
+from gateway.writes.prepare import Begun
 
 LegId = tuple[str, str, int]
 """An intent, a side, and the fence under which the leg is owned."""
@@ -56,6 +57,7 @@ class Relay:
         self._journal, self._delivery, self._timing, self._instance = journal, delivery, timing, instance
         self._erps, self._limits, self._alone = erps, limits, alone
         delivery.moves.go, delivery.moves.has_room, delivery.lost = self._go, self._has_room, self._lost
+        delivery.moves.carry = self.carry
         self.room: Callable[[str], int] = lambda erp: limits.replication
         self.carried: Callable[[str], None] = lambda intent: None
         self._behind: Counter[str] = Counter()
@@ -106,12 +108,19 @@ class Relay:
 
     # Carrying
 
-    def carry(self, leg: Claimed, begun: Begun | None = None, *, relayed: bool = True) -> None:
-        """Carry a leg that this instance owns. Takes: `relayed`, that nobody asked for it just now."""
-        self.keep(asyncio.create_task(self._carried(leg, begun, int(relayed))))
+    def carry(self, leg: Claimed, begun: Begun | None = None) -> None:
+        """Carry a leg that this instance owns, and that nobody asked for just now, in a task of its own."""
+        self.keep(asyncio.create_task(self._behind_others(leg, begun)))
 
-    async def _carried(self, leg: Claimed, begun: Begun | None, relayed: int) -> None:
-        self._behind[leg.erp] += relayed
+    async def _behind_others(self, leg: Claimed, begun: Begun | None) -> None:
+        self._behind[leg.erp] += 1
+        try:
+            await self.carry_now(leg, begun)
+        finally:
+            self._behind[leg.erp] -= 1
+
+    async def carry_now(self, leg: Claimed, begun: Begun | None = None) -> None:
+        """Carry a leg that this instance owns."""
         self._carrying.add(_id(leg))
         try:
             await self._delivery.carry(leg, begun)
@@ -122,7 +131,6 @@ class Relay:
             log.error("leg.failed", intent=leg.intent.id, side=leg.ref.side, exc_info=err)
             self._lost(leg)
         finally:
-            self._behind[leg.erp] -= relayed
             self._carrying.discard(_id(leg))
             self.carried(leg.intent.id)
             if self._full:

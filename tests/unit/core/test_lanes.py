@@ -32,6 +32,7 @@ from gateway.core.intents import (
     NewLeg,
     NoSuchMove,
     Replay,
+    StepRecord,
     Verdict,
     moved,
 )
@@ -45,6 +46,7 @@ RELEASED = frozenset({"ready", "sending", "settling", "in_doubt"})
 BY_ANYBODY: tuple[Event, ...] = ("begin", "advance", "finish", "put_back", "doubt", "park")
 BY_THE_LEADER: tuple[Event, ...] = (*BY_ANYBODY, "refuse", "void")
 BY_A_PERSON: tuple[Event, ...] = ("reopen", "void", "finish")
+STEP = StepRecord(0, "sending", "token", 1, 2)
 
 
 def intent(id_: str, lane: str, side: Side = "legacy", parents: tuple[str, ...] = (), epoch: int = 1) -> Intent:
@@ -69,6 +71,7 @@ class Tables:
         self.waits: set[tuple[str, Side, str]] = set()
         self.last: dict[str, int] = {}
         self.replays: dict[tuple[str, str], Known] = {}
+        self.begun: list[tuple[LegId, StepRecord]] = []
 
     def open(self) -> Iterator[LegRow]:
         return (leg for leg in self.legs.values() if leg.state not in ENDED)
@@ -104,6 +107,7 @@ class Tables:
         self.waits |= set(w.waits)
         self.waits = {row for row in self.waits if (row[2], row[1]) not in w.ended}
         self.last |= w.last
+        self.begun += w.new_steps
         self.replays |= {(r.client, r.key): Known(id_, r.fingerprint) for r, id_ in w.new_replays}
         self.replays = {k: v for k, v in self.replays.items() if v.intent not in w.forgotten_replays}
 
@@ -336,6 +340,37 @@ def test_the_other_side_of_a_suspended_cell_is_released_and_not_handed_over() ->
     (done,) = t.do(Move(verdict.started, "finish", 1, instance="me"))
     assert done == Done("done", ())
     assert t.of("i1", "cloud").state == "ready"
+
+
+def test_a_create_begins_on_the_other_side_in_the_transaction_of_its_end_on_the_first() -> None:
+    t = Tables()
+    (verdict,) = t.do(accept("i1"))
+    assert isinstance(verdict, Accepted)
+    assert verdict.started is not None
+    (done,) = t.do(Move(verdict.started, "finish", 1, instance="me", follow=STEP))
+    assert done == Done("done", (), ref(t.of("i1", "cloud")))
+    assert (t.of("i1", "cloud").state, t.begun) == ("sending", [(("i1", "cloud"), STEP)])
+
+
+def test_a_leg_that_nobody_takes_over_now_begins_nothing() -> None:
+    t = Tables()
+    (verdict,) = t.do(accept("i1"))
+    assert isinstance(verdict, Accepted)
+    assert verdict.started is not None
+    (done,) = t.do(Move(verdict.started, "finish", 1, follow=STEP))
+    assert done == Done("done", ())
+    assert (t.of("i1", "cloud").state, t.begun) == ("ready", [])
+
+
+def test_the_next_write_of_the_lane_is_handed_over_beside_the_leg_that_begins() -> None:
+    t = Tables()
+    (verdict, _) = t.do(accept("i1"), accept("i2"))
+    assert isinstance(verdict, Accepted)
+    assert verdict.started is not None
+    (done,) = t.do(Move(verdict.started, "finish", 1, instance="me", follow=STEP))
+    assert isinstance(done, Done)
+    assert done.begun == ref(t.of("i1", "cloud"))
+    assert done.released == (ref(t.of("i2", "legacy")),)
 
 
 def test_a_case_opened_with_a_move_names_its_leg() -> None:
