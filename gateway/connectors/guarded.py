@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from gateway.connectors.permits import Permits, Usage
@@ -114,7 +113,7 @@ class GuardedConnector:
     async def _step(self, shape: Shape, call: StepCall, turn: Turn) -> Answer:
         http = self._codec.step(shape, call)
         if call.headers:
-            http = replace(http, headers={**http.headers, **call.headers})
+            http = http._replace(headers={**http.headers, **call.headers})
         reply = await self._exchange(http, turn)
         try:
             return self._codec.answer(shape, reply)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -159,7 +159,7 @@ class Cases:
         translation = await self._translation(case)
         native, names, number = await self._named(case, translation, key)
         shown = {"leg": "done", "key": number}
-        step = replace(case.step, state="done", note=by.reason) if case.step is not None and case.in_doubt else None
+        step = case.step._replace(state="done", note=by.reason) if case.step is not None and case.in_doubt else None
         left = len(translation.plan.verbs.get(intent.verb, ())) - leg.step - 1
         if step is not None and left > 0:
             following = self._following(case, step.number + 1)
@@ -214,7 +214,7 @@ class Cases:
         if now_us < step.quiet_us:
             until = datetime.fromtimestamp(step.quiet_us / 1_000_000, UTC).isoformat(timespec="seconds")
             raise _moved(case, f"Until {until} a call on its way may still take effect: look again after that.")
-        again = replace(step, state="not_sent", sent_us=now_us, note=by.reason)
+        again = step._replace(state="not_sent", sent_us=now_us, note=by.reason)
         return await self._act(case, "close", by, "reopen", {"leg": "sent again"}, dry_run=dry_run, step=again)
 
     async def _noted(self, case: Case, by: Acting, *, dry_run: bool) -> Acted:

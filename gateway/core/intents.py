@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from gateway.core.phases import Side
 
@@ -69,8 +69,7 @@ def moved(state: LegState, event: Event) -> LegState:
         raise NoSuchMove(f"a leg that is {state} knows no {event}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class LegRef:
+class LegRef(NamedTuple):
     """A leg as one owner holds it. `fence` rises with each owner: what an earlier one still says is not taken."""
 
     intent: str
@@ -79,8 +78,7 @@ class LegRef:
     fence: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(NamedTuple):
     """One call of a leg, as the journal keeps it.
 
     `token` is the same each time the step is sent. `request` is the native document, `etag` the ERP's lock it was sent with,
@@ -97,8 +95,7 @@ class StepRecord:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewLeg:
+class NewLeg(NamedTuple):
     """What one side is owed by a new intent. `parked` says why this side cannot take it at all."""
 
     side: Side
@@ -111,8 +108,7 @@ class NewLeg:
     """It was done in this ERP before we knew of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """What a crosswalk row says: in `space` (an ERP, or what clients are shown) the object's canonical id is called `key`."""
 
     object: str
@@ -150,8 +146,7 @@ class Replay:
     until_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """One accepted write. `document` is the canonical document or patch, as text; `key` what the URL named, as the lane's number.
 
     `side` is the authoritative one; `parents` are lanes whose open legs go first.
@@ -179,8 +174,7 @@ class Intent:
     lane_seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(NamedTuple):
     """Command: journal an intent with its legs, if the cell is still at its epoch and the caller's key is new."""
 
     intent: Intent
@@ -198,8 +192,7 @@ class Accept:
         return self.intent.lane
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The intent is in the journal; `started` is the leg that its caller may carry out now."""
 
     intent: Intent
@@ -229,8 +222,7 @@ class LaneMoved:
     lane: str
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """Command: something happened to a leg.
 
     `step` is the step as it is now, `next_step` the one begun in the same transaction. `key` is the native key learned, `answer`
@@ -267,8 +259,7 @@ class Move:
         return self.ref.lane
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A move was journalled. `state` is the leg's; `released` are the legs that may go now, and `begun` the one whose step is begun."""
 
     state: LegState

@@ -7,7 +7,7 @@ authoritative side has taken the write. Source: the write protocol, sections 1.2
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -113,7 +113,7 @@ def _accept(w: Working, c: Accept) -> Verdict:
         return LaneMoved(intent.lane)
     seq = w.last.get(intent.lane, 0) + 1
     w.last[intent.lane] = seq
-    intent = replace(intent, lane_seq=seq)
+    intent = intent._replace(lane_seq=seq)
     w.intents.append(intent)
     w.cell_of[intent.id] = cell_id
     if c.replay is not None:

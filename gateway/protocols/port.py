@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from gateway.core.filters import EVERYTHING, Filter
 
 NativeDocument = dict[str, Any]
 NativeKey = Mapping[str, Any]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
+class HttpCall(NamedTuple):
     """A request to an ERP. `target` is path and query below the ERP's base URL, already quoted; `safe` calls may be repeated."""
 
     method: str
     target: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NOTHING
     body: bytes | None = None
     safe: bool = False
 
@@ -71,8 +72,7 @@ class Query:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepCall:
+class StepCall(NamedTuple):
     """One step of a write. `kind` is create, change or call; `name` the operation that `call` names.
 
     `before` is the native document as it was read, empty for a new one: it holds what the key does not say, such as record ids.
@@ -82,13 +82,13 @@ class StepCall:
     kind: str
     name: str | None = None
     bound: bool = False
-    key: NativeKey = field(default_factory=dict)
+    key: NativeKey = NOTHING
     document: NativeDocument | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = NOTHING
     etag: str | None = None
     acknowledge: tuple[str, ...] = ()
-    before: NativeDocument = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Any] = NOTHING
+    headers: Mapping[str, str] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -103,7 +102,7 @@ class TrytonRest:
 
     def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
         """The step with ids where the document named records."""
-        return replace(call, document=with_ids(call.document, ids, call.before)) if call.document is not None else call
+        return call._replace(document=with_ids(call.document, ids, call.before)) if call.document is not None else call
 
     def acknowledge(self, shape: Shape, warning: str) -> HttpCall | None:  # said in the call's own context
         return None

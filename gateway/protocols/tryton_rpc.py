@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from gateway.protocols.port import (
@@ -114,7 +113,7 @@ class TrytonRpc:
 
 
 def _with_document(call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
-    return replace(call, document=with_ids(call.document, ids, call.before)) if call.document is not None else call
+    return call._replace(document=with_ids(call.document, ids, call.before)) if call.document is not None else call
 
 
 def _call(

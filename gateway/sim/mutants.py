@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
@@ -63,7 +63,7 @@ class _EagerJournal(CountingJournal):
         if not isinstance(command, Accept):
             return await super().committed(command)
         task = asyncio.ensure_future(_later(super().committed(command)))
-        intent = replace(command.intent, lane_seq=1)
+        intent = command.intent._replace(lane_seq=1)
         started = next((leg for leg in command.legs if leg.starts), None)
         self._kept = task
         return Accepted(intent, LegRef(intent.id, started.side, intent.lane, 1) if started else None)
@@ -91,12 +91,12 @@ class _NoReplayJournal(CountingJournal):
     """Steers first and looks for the key afterwards: a repeated request is a new one."""
 
     async def committed(self, command: Command) -> Verdict:
-        return await super().committed(replace(command, replay=None) if isinstance(command, Accept) else command)
+        return await super().committed(command._replace(replay=None) if isinstance(command, Accept) else command)
 
 
 async def _without_key(self: SimWire, call: HttpCall, timeout_s: float) -> HttpReply:
     headers = {name: value for name, value in call.headers.items() if name != "Repeatability-Request-ID"}
-    return await _exchange(self, replace(call, headers=headers), timeout_s)
+    return await _exchange(self, call._replace(headers=headers), timeout_s)
 
 
 _exchange = SimWire.exchange
@@ -128,7 +128,7 @@ def _next_free(w: lanes.Working, lane: str, side: Any) -> LegRow | None:
 
 
 def _without_step(w: lanes.Working, command: Accept) -> Verdict:
-    return _lane_accept(w, replace(command, legs=tuple(replace(leg, step=None) for leg in command.legs)))
+    return _lane_accept(w, command._replace(legs=tuple(leg._replace(step=None) for leg in command.legs)))
 
 
 async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, p: Any, *, known: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.core.intents import (
     OUTCOMES,
@@ -26,8 +26,7 @@ from gateway.store.sql import Database, Db
 from gateway.store.working_set import INTENT, STEP, loaded, opened, saved
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A leg that this instance owns now, with all it needs to carry it out or to settle it."""
 
     ref: LegRef

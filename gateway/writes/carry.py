@@ -6,8 +6,7 @@ Nothing here writes to the journal; the calls in between are told what to send n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.core import settling
 from gateway.core.canonical import Document
@@ -21,8 +20,7 @@ from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey
 from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a write left behind; `document` is None where it could not be read back. Numbers are the ERP's own."""
 
     document: Document | None
@@ -30,8 +28,7 @@ class Outcome:
     key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A leg ready to be sent: its steps, the native body, and the document as it stood when it was read inside the lane."""
 
     steps: tuple[Step, ...]
@@ -119,8 +116,8 @@ def step_call(side: ErpSide, p: Prepared, number: int, key: NativeKey, *, token:
     body = _marked(p.body, rule, token) if step.do == "create" else p.body
     call = _call(side, step, key, body, p.etag if number == 0 else None)
     if rule.settle == "key" and rule.key_header is not None:
-        call = replace(call, headers={rule.key_header: token})
-    return replace(call, before=p.found.native) if p.found is not None else call
+        call = call._replace(headers={rule.key_header: token})
+    return call._replace(before=p.found.native) if p.found is not None else call
 
 
 def _marked(body: NativeDocument | None, rule: Rule, token: str) -> NativeDocument | None:
@@ -135,7 +132,7 @@ def first_step(side: ErpSide, verb: str, key: str | None, document: Document | N
     body = encoded(side, verb, document, None)
     call = _call(side, steps_of(side, verb)[0], key_of(side, key) if key is not None else {}, body, None)
     # What only a read would tell stands in braces.
-    return replace(call, before={"id": "{id}"})
+    return call._replace(before={"id": "{id}"})
 
 
 def _call(side: ErpSide, step: Step, key: NativeKey, body: NativeDocument | None, etag: str | None) -> StepCall:

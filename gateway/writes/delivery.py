@@ -6,7 +6,6 @@ Source: the write protocol, sections 1.2 to 1.6.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from gateway.core import settling
@@ -134,7 +133,7 @@ class Delivery:
                 known = leg.step is not None and leg.step.number == number
                 if known and leg.step is not None and leg.step.state != "refused":
                     # Sent before: its age counts from the first time, because that is what the ERP remembers.
-                    record = replace(record, sent_us=leg.step.sent_us)
+                    record = record._replace(sent_us=leg.step.sent_us)
                 await self._begin(leg, record, p, known=known)
             call = step_call(place.side, p, number, key, token=record.token, rule=rule)
             try:
@@ -154,7 +153,7 @@ class Delivery:
             until_boot_s = self._timing.boot_s() + self._timing.call_s
             key = answer.key or key
             number += 1
-            done = replace(record, state="done")
+            done = record._replace(state="done")
             if number < len(p.steps):
                 record = self.record(leg, number, rule, p)
                 await self.moves.move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
@@ -220,7 +219,7 @@ class Delivery:
             await self.moves.move(
                 leg,
                 "park",
-                step=replace(record, state="refused", note=err.detail),
+                step=record._replace(state="refused", note=err.detail),
                 error=err.detail,
                 case=NewCase("half-done", reason),
             )
@@ -231,12 +230,12 @@ class Delivery:
                 ),
             )
         elif leg.authoritative:
-            no = replace(record, state="refused", note=err.detail)
+            no = record._replace(state="refused", note=err.detail)
             await self.moves.move(leg, "refuse", step=no, error=err.detail, answer=error_text(err))
             self.moves.tell_refused(leg, err)
         elif refusal.kind == "conflict" and leg.intent.key is None:
             # Its number is taken there: that does not pass with time, as a lock does.
-            no = replace(record, state="refused", note=err.detail)
+            no = record._replace(state="refused", note=err.detail)
             await self.moves.move(leg, "park", step=no, error=err.detail, case=NewCase("split", err.detail))
         else:
             await self.moves.later_or_case(leg, err, record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 from gateway.core import settling
@@ -139,7 +138,7 @@ class Doubt:
         try:
             body, own = await self._preparation.body(leg, place), await self._preparation.own_key(leg, place)
             found = await current(side, own, None, self._timing.deadline_s())
-            again = replace(prepared(side, verb, body, found), etag=step.etag)
+            again = prepared(side, verb, body, found)._replace(etag=step.etag)
         except NoSuchDocument as err:
             await self._ask(leg, err.detail)
             return
@@ -167,11 +166,11 @@ class Doubt:
             return True
         if not quiet:
             # The copy sent before may still be taken, whatever is said of this one: only silence makes a refusal final.
-            await self._moves.still_in_doubt(leg, replace(record, quiet_us=quiet_us), quiet_us, err.detail)
+            await self._moves.still_in_doubt(leg, record._replace(quiet_us=quiet_us), quiet_us, err.detail)
             return True
         if not settling.refusal_settles(rule, target):
             reason = f"refused when it was sent again, and nothing tells whether the first call was carried out: {err.detail}"
-            await self._ask(leg, reason, step=replace(record, state="in_doubt", note=err.detail))
+            await self._ask(leg, reason, step=record._replace(state="in_doubt", note=err.detail))
             return True
         return False
 
@@ -199,7 +198,7 @@ class Doubt:
     async def _go_on(self, leg: Claimed, place: Place, step: StepRecord, key: NativeKey) -> None:
         """The step in doubt was carried out: the next one, or the end."""
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
-        done, number = replace(step, state="done"), step.number + 1
+        done, number = step._replace(state="done"), step.number + 1
         if number >= len(steps_of(place.side, leg.intent.verb)):
             await self._moves.finish(leg, place, Answer(), key, done)
             return
@@ -210,5 +209,5 @@ class Doubt:
             return
         record = self._sender.record(leg, number, rule, ready)
         await self._moves.move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
-        now = replace(leg, state="sending", step=record, native_key=dumped(dict(key)))
+        now = leg._replace(state="sending", step=record, native_key=dumped(dict(key)))
         await self._sender.send_from(now, place, ready, number, begun=True)

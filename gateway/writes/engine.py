@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from gateway.core.canonical import OBJECTS, Document, ObjectSpec
 from gateway.core.canonical.stored import dumped, loaded
@@ -59,8 +59,7 @@ KEPT_S = 7 * 24 * 3600
 """How long an Idempotency-Key is remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """What a client asks: a verb on an object of a cell. Numbers are those that clients know.
 
     `places` has the authoritative side first, then the other one where the phase writes both.
@@ -84,8 +83,7 @@ class Write:
     """Every ERP's numbers are those that clients know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """A write that ended in time: its operation, and what it left behind in the ERP's numbers."""
 
     operation: str
@@ -314,7 +312,7 @@ class Writes:
         if ended.document is not None:
             leg, object_ = view.legs[0], view.intent.object
             (document,) = await for_client(self.crosswalk, leg.erp, object_, [ended.document])
-            ended = replace(ended, document=document, key=view.intent.key or document.get(OBJECTS[object_].key))
+            ended = ended._replace(document=document, key=view.intent.key or document.get(OBJECTS[object_].key))
         return Written(known.intent, ended, replayed=True)
 
     # Hearing of the end

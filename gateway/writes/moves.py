@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -168,7 +167,7 @@ class Moves:
 
     async def later_or_case(self, leg: Claimed, err: GatewayError, record: StepRecord | None = None) -> None:
         """Of a write that nobody waits for: what time heals is tried again, the rest is a person's."""
-        step = replace(record, state="not_sent", note=err.detail) if record is not None else None
+        step = record._replace(state="not_sent", note=err.detail) if record is not None else None
         if isinstance(err, Unavailable | StaleEtag) or (
             isinstance(err, Conflict) and err.extra.get("reason") != "moved-there"
         ):
@@ -176,7 +175,7 @@ class Moves:
             await self.move(leg, "put_back", step=step, error=err.detail, next_at_us=at_us)
             return
         kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
-        no = replace(record, state="refused", note=err.detail) if record is not None else None
+        no = record._replace(state="refused", note=err.detail) if record is not None else None
         kind = "direct-edit" if leg.intent.origin == "erp" else kind or "split"
         await self.move(leg, "park", step=no, error=in_words(err), case=NewCase(kind, in_words(err)))
 
@@ -186,7 +185,7 @@ class Moves:
             # That it was not taken now says nothing of the time before.
             await self.try_later(leg, leg.step, err)
             return
-        step = replace(record, state="not_sent", note=err.detail)
+        step = record._replace(state="not_sent", note=err.detail)
         if leg.authoritative and number == 0 and (leg.step is None or leg.step.state == "sending"):
             await self.nothing_sent(leg, err, step)
         else:
@@ -195,15 +194,15 @@ class Moves:
     async def doubted(self, leg: Claimed, record: StepRecord, rule: Rule, err: GatewayError) -> None:
         """The step left and no answer came: nobody knows what became of it."""
         now_us = self._timing.wall_us()
-        doubt = replace(record, state="in_doubt", note=err.detail)
+        doubt = record._replace(state="in_doubt", note=err.detail)
         # Its connection is closed by now: from here it can take effect for as long as the manifest says.
-        doubt = replace(doubt, quiet_us=settling.quiet_us(rule, now_us))
+        doubt = doubt._replace(quiet_us=settling.quiet_us(rule, now_us))
         next_us = doubt.quiet_us if rule.settle == "reference" else self._later_us(leg, err)
         await self.move(leg, "doubt", step=doubt, error=err.detail, next_at_us=next_us)
 
     async def still_in_doubt(self, leg: Claimed, step: StepRecord, at_us: int, note: str | None) -> None:
         """Nothing is known yet; look again at `at_us`."""
-        await self.move(leg, "doubt", step=replace(step, state="in_doubt"), error=note, next_at_us=at_us)
+        await self.move(leg, "doubt", step=step._replace(state="in_doubt"), error=note, next_at_us=at_us)
 
     async def try_later(self, leg: Claimed, step: StepRecord, err: GatewayError) -> None:
         """The ERP could not be asked: the doubt stays, and the next look is later each time."""

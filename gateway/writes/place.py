@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.core.manifests import Manifest
 from gateway.reads.authoritative import ErpSide
 from gateway.store.journal import Claimed
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a leg goes, in the content its intent was accepted with."""
 
     side: ErpSide

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gateway.core import settling
 from gateway.core.canonical import Document
@@ -43,8 +43,7 @@ class AlreadySo(Exception):
         self.key = key
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A leg whose first step stands in the journal, to be sent until a moment of the clock that counts suspended time.
 
     `erp` is where it goes, `ready` what to send, if that is known already, and `other` where the intent's other leg goes.
@@ -135,4 +134,4 @@ class Preparation:
         """The call to an existing document as it was sent: read again, but with the lock of the first time."""
         body = await self.body(leg, place)
         found = await current(place.side, await self.own_key(leg, place), None, self._timing.deadline_s())
-        return replace(prepared(place.side, leg.intent.verb, body, found), etag=step.etag)
+        return prepared(place.side, leg.intent.verb, body, found)._replace(etag=step.etag)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -137,7 +137,7 @@ class Subject:
         """The first step of a create, under an id."""
         side, rule = self.side(object_), self.rule(object_, "create")
         call = step_call(side, prepared(side, "create", document, None), 0, {}, token=token, rule=rule)
-        return await self.call(side, replace(call, headers={**call.headers, **headers}))
+        return await self.call(side, call._replace(headers={**call.headers, **headers}))
 
     async def read(self, object_: str, number: str) -> Found:
         return await find(self.side(object_), number, deadline_s())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,7 +144,7 @@ class Traffic(RuleBasedStateMachine):
         id_ = f"i{len(self.accepted)}"
         command = accept(id_, lane, sides, parents=tuple(sorted(parents - {lane})))
         if untranslatable and len(sides) > 1:
-            command = replace(command, legs=(command.legs[0], replace(command.legs[1], parked="cannot say it")))
+            command = command._replace(legs=(command.legs[0], command.legs[1]._replace(parked="cannot say it")))
         for side in sides:
             self.above[id_, side] = {self._last(parent, side) for parent in parents - {lane}} - {""}
         (verdict,) = self.t.do(command)
@@ -317,14 +316,14 @@ def test_a_write_routed_by_an_old_epoch_is_not_taken_and_its_batch_mates_are() -
 def test_a_key_used_twice_in_one_batch_is_one_write() -> None:
     t = Tables()
     replay = Replay("mes", "k", "f", 10)
-    first, second = t.do(*(replace(accept(id_), replay=replay) for id_ in ("i1", "i2")))
+    first, second = t.do(*(accept(id_)._replace(replay=replay) for id_ in ("i1", "i2")))
     assert isinstance(first, Accepted)
     assert second == Known("i1", "f")
 
 
 def test_a_write_that_was_never_sent_frees_its_key() -> None:
     t = Tables()
-    (verdict,) = t.do(replace(accept("i1"), replay=Replay("mes", "k", "f", 10)))
+    (verdict,) = t.do(accept("i1")._replace(replay=Replay("mes", "k", "f", 10)))
     assert isinstance(verdict, Accepted)
     assert verdict.started is not None
     t.do(Move(verdict.started, "void", 1, void_intent=True))
@@ -387,7 +386,7 @@ def test_a_case_opened_with_a_move_names_its_leg() -> None:
 def edited(id_: str, **more: Any) -> Accept:
     """Somebody's edit in the legacy ERP."""
     legs = (NewLeg("legacy", "erp-legacy", there=True), NewLeg("cloud", "erp-cloud"))
-    return Accept(replace(intent(id_, "a"), origin="erp"), legs, "me", 0, **more)
+    return Accept(intent(id_, "a")._replace(origin="erp"), legs, "me", 0, **more)
 
 
 def test_an_edit_made_in_an_erp_is_done_there_and_owed_to_the_other_at_its_place_in_the_lane() -> None:
@@ -416,5 +415,5 @@ def test_an_edit_that_was_read_before_somebody_wrote_is_not_taken() -> None:
 def test_an_edit_that_the_other_erp_can_never_take_is_a_case_at_once() -> None:
     w = Working(cells={CELL: CellNow(1)})
     command = edited("1")
-    decided(w, replace(command, legs=(command.legs[0], replace(command.legs[1], parked="no such field"))))
+    decided(w, command._replace(legs=(command.legs[0], command.legs[1]._replace(parked="no such field"))))
     assert [(id_, case.kind) for id_, case, _ in w.cases] == [(("1", "cloud"), "direct-edit")]
