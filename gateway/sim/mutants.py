@@ -135,6 +135,10 @@ async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, p: Any, *
     return None
 
 
+def _none_begun(*_: Any) -> None:
+    return None
+
+
 def _always(self: Delivery, until_boot_s: float) -> None:
     return None
 
@@ -198,7 +202,11 @@ MUTANTS = MappingProxyType(
         "stale-instance-not-fenced": Mutant("an instance that slept sends on", ((Delivery, "_may_send", _always),)),
         "step-not-journalled": Mutant(
             "a step is sent before it is journalled",
-            ((Delivery, "_begin", _nothing_begun), (lanes, "_accept", _without_step)),
+            (
+                (Delivery, "_begin", _nothing_begun),
+                (lanes, "_accept", _without_step),
+                (lanes, "_begun", _none_begun),
+            ),
         ),
         "mirror-derived": Mutant("what an ERP derives is carried over", ((feeds, "derived", _never),)),
         "echo-by-user": Mutant("a record is ours if our account changed it last", world=_ByUserWorld),
