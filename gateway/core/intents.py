@@ -226,7 +226,7 @@ class Move(NamedTuple):
     """Command: something happened to a leg.
 
     `step` is the step as it is now, `next_step` the one begun in the same transaction. `key` is the native key learned, `answer`
-    what the authoritative side said. `hand_over` names the instance that takes released legs of these ERPs at once.
+    what the authoritative side said. `instance` is the one that takes released legs over at once.
     """
 
     ref: LegRef

@@ -38,8 +38,7 @@ class FeedRow:
 class Done:
     """A write that ended in the ERP, in the journal's own form.
 
-    `text` is the document or patch that this leg was sent with. What the ERP answered to a create stands in `shown`, or else in the
-    `answer` to the client, if this was the side in charge.
+    `text` is the document or patch that this leg was sent with, `shown` what the ERP answered to a create.
     `edit`: it came from a feed; `here`: from this ERP's.
     """
 
@@ -47,7 +46,6 @@ class Done:
     verb: str
     text: str | None
     shown: str | None
-    answer: str | None
     edit: bool
     here: bool
 
@@ -228,8 +226,7 @@ async def _known(db: Db, erp: str, object_: str, ids: list[str]) -> _Known:
     # Before the legs: a write that comes in between shows as a leg behind the last place, and the lane has moved.
     lasts = await db.rows("SELECT id, last FROM lane WHERE id IN (??)", ids)
     legs = await db.rows(
-        "SELECT i.lane, i.lane_seq, l.state, i.verb, COALESCE(l.repaired, i.document), l.shown, i.origin, i.side = l.side, "
-        "CASE WHEN l.authoritative THEN i.answer END "
+        "SELECT i.lane, i.lane_seq, l.state, i.verb, COALESCE(l.repaired, i.document), l.shown, i.origin, i.side = l.side "
         "FROM intent i JOIN leg l ON l.intent = i.id AND l.erp = ? WHERE i.lane IN (??) ORDER BY i.lane, i.lane_seq",
         erp, ids,
     )  # fmt: skip
@@ -250,8 +247,8 @@ def _line(key: str, id_: str, named: bool, found: _Known) -> Line:  # noqa: FBT0
 
 
 def _done(leg: Row) -> Done:
-    _, seq, _, verb, text, shown, origin, same_side, answer = leg
-    return Done(seq, verb, text, shown, answer, origin == "erp", origin == "erp" and bool(same_side))
+    _, seq, _, verb, text, shown, origin, same_side = leg
+    return Done(seq, verb, text, shown, origin == "erp", origin == "erp" and bool(same_side))
 
 
 def _busy(legs: Sequence[Row]) -> bool:

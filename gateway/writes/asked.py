@@ -58,7 +58,10 @@ def in_doubt_before(leg: Claimed, record: StepRecord) -> bool:
 
 
 def kept_for_feed(leg: Claimed, place: Place, answer: Answer) -> str | None:
-    """What the ERP showed of a new document, where its change feed will show it again, and the write's answer does not say it."""
+    """What the ERP showed of a new document, where its change feed will show it again.
+
+    In the ERP's own words: the feed reads them as it reads the record, with the dialect of that day.
+    """
     followed = leg.intent.verb == "create" and leg.intent.object in place.manifest.delta_feed
     return dumped(answer.document) if followed and answer.document is not None else None
 
@@ -76,18 +79,10 @@ def learned(leg: Claimed, number: str | None) -> tuple[Names, ...]:
     return (own, Names(intent.object, intent.lane, SHOWN, number)) if leg.authoritative else (own,)
 
 
-def answer_text(outcome: Outcome, *, at_once: bool = False) -> str:
-    """What a write left behind, as the journal keeps it. Takes: `at_once`, that the ERP's answer to the write itself showed it."""
+def answer_text(outcome: Outcome) -> str:
+    """What a write left behind, as the journal keeps it."""
     etag = str(outcome.etag) if outcome.etag is not None else None
-    kept = {"key": outcome.key, "document": outcome.document, "etag": etag}
-    return dumped({**kept, "at_once": True} if at_once else kept)
-
-
-def told_at_once(answer: str | None) -> Document | None:
-    """The document that the ERP's answer to the write itself showed; nobody can have changed it before."""
-    kept = loaded(answer) if answer is not None else {}
-    document: Document | None = kept.get("document") if kept.get("at_once") else None
-    return document
+    return dumped({"key": outcome.key, "document": outcome.document, "etag": etag})
 
 
 def in_words(err: GatewayError) -> str:

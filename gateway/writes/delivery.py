@@ -67,12 +67,14 @@ class Delivery:
         return Begun(place.side.name, ready, self._step_record(0, token, rule, etag), until_boot_s, other)
 
     def _following(self, leg: Claimed, other: Place | None) -> Begun | None:
-        """How the intent's other leg begins: with a create, which needs no look at the ERP, and where a crash in between is no case."""
+        """How the intent's other leg begins: with a create, which needs no look at the ERP.
+
+        Only under a key: where a crash in between leaves the step in doubt it is sent again, and nobody has to search or decide.
+        """
         if other is None or leg.intent.key is not None:
             return None
-        if other.manifest.rule(leg.intent.object, leg.intent.verb).settle == "none":
-            return None
-        return self.first_step(leg.intent, other, None)
+        rule = other.manifest.rule(leg.intent.object, leg.intent.verb)
+        return self.first_step(leg.intent, other, None) if rule.settle == "key" else None
 
     async def carry(self, leg: Claimed, begun: Begun | None = None) -> None:
         """Send what is left of a leg, or settle it first where it is in doubt."""
@@ -113,7 +115,7 @@ class Delivery:
         if leg.authoritative and (leg.step is None or leg.step.number == 0):
             await self.moves.nothing_sent(leg, err)
         else:
-            await self.moves.later_or_case(leg, err, just.record if just is not None else None)
+            await self.moves.later_or_case(leg, err, just.record if just is not None else None, left=False)
 
     async def send_from(
         self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool, just: Begun | None = None

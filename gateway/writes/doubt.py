@@ -16,7 +16,9 @@ from gateway.core.settling import Target
 from gateway.errors import (
     Broken,
     Conflict,
+    ErpRefused,
     GatewayError,
+    Invalid,
     NoSuchDocument,
 )
 from gateway.protocols.port import Answer, ErpRefusal, NativeKey, Query
@@ -24,6 +26,7 @@ from gateway.reads.authoritative import key_of
 from gateway.store.journal import Claimed
 from gateway.writes.asked import (
     in_doubt_before,
+    in_words,
     moved_fields,
 )
 from gateway.writes.carry import (
@@ -104,8 +107,8 @@ class Doubt:
                 if leg.intent.key is None
                 else await self._preparation.as_before(leg, place, step)
             )
-        except NoSuchDocument as err:
-            await self._ask(leg, err.detail)
+        except (NoSuchDocument, Invalid, ErpRefused) as err:
+            await self._ask(leg, in_words(err))
             return
         except GatewayError as err:
             await self._moves.try_later(leg, step, err)

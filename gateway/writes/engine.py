@@ -269,7 +269,8 @@ class Writes:
         commit_s = max(deadline_s, self.timing.steady_s() + COMMIT_S)
         while True:
             now_s = self.timing.steady_s()
-            if now_s >= (deadline_s if caller.taken else commit_s) and id_ not in self._answering:
+            over = now_s >= (deadline_s if caller.taken else commit_s)
+            if over and id_ not in self._answering and not caller.answer.done():
                 break
             left_s = max(deadline_s - now_s, 0.01)
             await asyncio.wait({caller.answer}, timeout=left_s if self._alone else min(left_s, self._watch_s))
@@ -279,7 +280,9 @@ class Writes:
                 # It is in the journal: while that cannot be read, the caller waits on, and is told 202 in the end.
                 with suppress(StoreDown):
                     view = await self.journal.operation(id_)
-                    if view is not None and view.legs and view.legs[0].state in ENDED:
+                    # Whoever carries it here tells more than the journal does: that nothing was sent, and why.
+                    here = caller.answer.done() or id_ in self._answering
+                    if not here and view is not None and view.legs and view.legs[0].state in ENDED:
                         return self._told_to(id_, _stored(view))
         if not caller.taken:
             raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=id_)

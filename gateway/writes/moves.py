@@ -119,16 +119,15 @@ class Moves:
             number = number_of(side, key, None) or number_of(side, key, asked_of(leg)[0])
         names = learned(leg, number)
         own = number if intent.key is None else await self._preparation.own_key(leg, place)
-        end = partial(self._end, leg, key, step=step, names=names, other=other)
+        shown = kept_for_feed(leg, place, answer)
+        end = partial(self._end, leg, key, step=step, names=names, shown=shown, other=other)
         if not leg.authoritative:
-            await end(shown=kept_for_feed(leg, place, answer))
+            await end()
             return
         outcome = shown_at_once(side, answer, own)
-        if outcome is not None:
-            await end(answer=answer_text(outcome, at_once=True))
-        else:
-            text = answer_text(Outcome(None, None, own))
-            await end(answer=text, shown=kept_for_feed(leg, place, answer))
+        text = answer_text(outcome or Outcome(None, None, own))
+        await end(answer=text)
+        if outcome is None:
             outcome = await left_behind(side, own, self._timing.deadline_s())
             if outcome.document is not None:
                 await self._journal.picture(intent.id, answer_text(outcome))
@@ -165,8 +164,13 @@ class Moves:
 
     # Not ended yet
 
-    async def later_or_case(self, leg: Claimed, err: GatewayError, record: StepRecord | None = None) -> None:
-        """Of a write that nobody waits for: what time heals is tried again, the rest is a person's."""
+    async def later_or_case(
+        self, leg: Claimed, err: GatewayError, record: StepRecord | None = None, *, left: bool = True
+    ) -> None:
+        """Of a write that nobody waits for: what time heals is tried again, the rest is a person's.
+
+        Takes: `left`, that the ERP was asked.
+        """
         step = record._replace(state="not_sent", note=err.detail) if record is not None else None
         if isinstance(err, Unavailable | StaleEtag) or (
             isinstance(err, Conflict) and err.extra.get("reason") != "moved-there"
@@ -175,7 +179,7 @@ class Moves:
             await self.move(leg, "put_back", step=step, error=err.detail, next_at_us=at_us)
             return
         kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
-        no = record._replace(state="refused", note=err.detail) if record is not None else None
+        no = record._replace(state="refused" if left else "not_sent", note=err.detail) if record is not None else None
         kind = "direct-edit" if leg.intent.origin == "erp" else kind or "split"
         await self.move(leg, "park", step=no, error=in_words(err), case=NewCase(kind, in_words(err)))
 

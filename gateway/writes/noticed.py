@@ -23,7 +23,6 @@ from gateway.store.crosswalk import Crosswalk
 from gateway.store.feeds import Done, FeedBook, FeedId, Image, Line, Looked
 from gateway.store.journal import Journal
 from gateway.store.sql import StoreDown
-from gateway.writes.asked import told_at_once
 from gateway.writes.carry import through
 from gateway.writes.feed_plan import Feed, copied, refused_there
 from gateway.writes.place import Timing
@@ -149,8 +148,8 @@ class Reader:
             asked = loaded(done.text)["patch"] if done.verb == "change" else loaded(done.text)
             own = await numbers.for_erp(self.crosswalk, side.name, feed.spec.name, asked)
             document = through(side, own, now if done.verb == "change" else {})
-        if done.verb == "create":
-            shown = decoded(side, loaded(done.shown)) if done.shown is not None else told_at_once(done.answer)
+        if done.shown is not None:
+            shown = decoded(side, loaded(done.shown))
         return Effect(done.seq, done.verb, document, shown, done.here)
 
     def _image(self, feed: Feed, line: Line, now: Document) -> Image:

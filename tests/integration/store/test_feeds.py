@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.canonical.stored import dumped
 from gateway.core.crosswalk import SHOWN, canonical_id, erp_space
-from gateway.core.intents import Accept, Accepted, Intent, LaneMoved, LegRef, Move, Names, NewLeg, StepRecord
+from gateway.core.intents import Accept, Accepted, Intent, LaneMoved, Move, Names, NewLeg, StepRecord
 from gateway.core.waves import Cell, Plan, WaveTable
 from gateway.settings import shipped
 from gateway.store.engine import Store
@@ -109,22 +109,9 @@ async def test_what_a_document_should_say_follows_from_the_journal(journal: Jour
     await finished(journal, made, shown=dumped({"OrderQty": "10"}))
     now = await line(book)
     assert (now.named, now.canonical, now.busy, now.last, now.settled) == (True, LANE, False, 1, 1)
-    assert [(d.verb, d.text, d.shown, d.answer, d.here) for d in now.done] == [
-        ("create", dumped({"quantity": Decimal(10)}), dumped({"OrderQty": "10"}), None, False)
+    assert [(d.verb, d.text, d.shown, d.here) for d in now.done] == [
+        ("create", dumped({"quantity": Decimal(10)}), dumped({"OrderQty": "10"}), False)
     ]
-
-
-@BOTH
-async def test_what_the_side_in_charge_answered_is_known_to_its_own_feed_and_to_no_other(journal: Journal) -> None:
-    book, answer = FeedBook(journal.database), dumped({"document": {"quantity": Decimal(10)}, "at_once": True})
-    made = await journal.do(accept("1", "create", {"quantity": Decimal(10)}))
-    assert isinstance(made, Accepted)
-    await finished(journal, made, answer=answer, instance="me")
-    assert [(d.shown, d.answer) for d in (await line(book)).done] == [(None, answer)]
-    (other,) = await journal.owned([LegRef("1" * 32, "cloud", LANE, 1)])
-    await journal.do(Move(other.ref, "finish", 7))
-    there = await book.lines(("s4", "production_order", "1000"), ["100"], [erp_space("ecc")], "ecc")
-    assert [(d.shown, d.answer) for d in there["100"].done] == [(None, None)]
 
 
 @BOTH

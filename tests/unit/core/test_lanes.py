@@ -361,6 +361,18 @@ def test_a_leg_that_nobody_takes_over_now_begins_nothing() -> None:
     assert (t.of("i1", "cloud").state, t.begun) == ("ready", [])
 
 
+def test_a_leg_that_a_person_mended_meanwhile_is_read_anew_and_not_begun_as_it_was_accepted() -> None:
+    t = Tables()
+    both = accept("i1")
+    (verdict,) = t.do(both._replace(legs=(both.legs[0], both.legs[1]._replace(parked="cannot say it"))))
+    assert isinstance(verdict, Accepted)
+    assert verdict.started is not None
+    t.do(Move(ref(t.of("i1", "cloud"), ANY_FENCE), "reopen", 1, repaired="another document"))
+    (done,) = t.do(Move(verdict.started, "finish", 2, instance="me", follow=STEP))
+    assert done == Done("done", (ref(t.of("i1", "cloud")),))
+    assert t.begun == []
+
+
 def test_the_next_write_of_the_lane_is_handed_over_beside_the_leg_that_begins() -> None:
     t = Tables()
     (verdict, _) = t.do(accept("i1"), accept("i2"))
