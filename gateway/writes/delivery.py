@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.core import settling
+from gateway.core.budget import priority_of_leg
 from gateway.core.canonical.stored import dumped
 from gateway.core.intents import (
     Intent,
@@ -64,7 +65,7 @@ class Delivery:
         until_boot_s = self._timing.boot_s() + self._timing.call_s
         token = step_token(intent.id, place.side.side, 0)
         etag = ready.etag if ready is not None else None
-        return Begun(place.side.name, ready, self._step_record(0, token, rule, etag), until_boot_s, other)
+        return Begun(place, ready, self._step_record(0, token, rule, etag), until_boot_s, other)
 
     def _following(self, leg: Claimed, other: Place | None) -> Begun | None:
         """How the intent's other leg begins: with a create, which needs no look at the ERP.
@@ -73,13 +74,15 @@ class Delivery:
         """
         if other is None or leg.intent.key is not None:
             return None
-        rule = other.manifest.rule(leg.intent.object, leg.intent.verb)
-        return self.first_step(leg.intent, other, None) if rule.settle == "key" else None
+        if other.manifest.rule(leg.intent.object, leg.intent.verb).settle != "key":
+            return None
+        behind = priority_of_leg(authoritative=False, settling=False, reopened=False)
+        return self.first_step(leg.intent, other._replace(side=other.side._replace(priority=behind)), None)
 
     async def carry(self, leg: Claimed, begun: Begun | None = None) -> None:
         """Send what is left of a leg, or settle it first where it is in doubt."""
         try:
-            place = await self._places.of(leg)
+            place = begun.place if begun is not None else await self._places.of(leg)
             # A step may be in doubt before anybody claimed the leg: a restored store knows not what was sent meanwhile.
             if leg.state == "settling" or (leg.step is not None and leg.step.state == "in_doubt"):
                 await reached("settle.begun")

@@ -193,7 +193,7 @@ class Writes:
         caller.taken = True
         await reached("accept.after_commit")
         if verdict.started is not None:
-            leg = Claimed(verdict.started, verdict.intent, sent.erp, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
+            leg = Claimed(verdict.started, verdict.intent, sent.place.side.name, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
             await self.relay.carry_now(leg, sent)
 
     async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:

@@ -93,7 +93,7 @@ class Moves:
         if not isinstance(verdict, Done):
             return
         if verdict.begun is not None and other is not None:
-            next_ = Claimed(verdict.begun, leg.intent, other.erp, "sending", False, 0, None, other.record)  # noqa: FBT003  # not authoritative
+            next_ = Claimed(verdict.begun, leg.intent, other.place.side.name, "sending", False, 0, None, other.record)  # noqa: FBT003  # not authoritative
             self.carry(next_, other)
         if verdict.released:
             await self.go(verdict.released)

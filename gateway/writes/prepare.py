@@ -46,10 +46,10 @@ class AlreadySo(Exception):
 class Begun(NamedTuple):
     """A leg whose first step stands in the journal, to be sent until a moment of the clock that counts suspended time.
 
-    `erp` is where it goes, `ready` what to send, if that is known already, and `other` where the intent's other leg goes.
+    `place` is where it goes, `ready` what to send, if that is known already, and `other` where the intent's other leg goes.
     """
 
-    erp: str
+    place: Place
     ready: Prepared | None
     record: StepRecord
     until_boot_s: float

@@ -1,0 +1,60 @@
+"""What a caller hears when this instance and the journal both speak of its write, with several gateways on one store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gateway.errors import ErpDown
+from gateway.writes.engine import Caller, Writes
+
+NOTHING_SENT = ErpDown("Nothing was sent.", retry_after_s=1)
+
+
+class Journal:
+    """Shows a leg in a state, after something else happened here."""
+
+    def __init__(self, state: str, meanwhile: Callable[[], Any]) -> None:
+        self._state, self._meanwhile = state, meanwhile
+
+    async def operation(self, _: str) -> Any:
+        await self._meanwhile()
+        return SimpleNamespace(legs=(SimpleNamespace(state=self._state),), answer=None)
+
+
+def writes_with(journal: Any) -> Writes:
+    clock: Any = SimpleNamespace(steady_s=asyncio.get_running_loop().time)
+    nobody: Any = None
+    return Writes(journal, nobody, nobody, clock, "a", lambda: "i", lambda: (), alone=False, watch_s=0.01)
+
+
+async def heard(writes: Writes) -> Any:
+    caller = writes._callers["i"] = Caller(asyncio.get_running_loop().create_future(), taken=True)
+    return await writes._answered("i", caller, asyncio.get_running_loop().time() + 0.05)
+
+
+async def test_who_is_about_to_be_told_that_nothing_was_sent_is_not_told_202_by_the_journal() -> None:
+    async def voided_and_not_told_yet() -> None:
+        if not writes._answering:
+            assert writes._keep_waiting("i")
+            asyncio.get_running_loop().call_later(0.03, lambda: writes._told("i", NOTHING_SENT))
+
+    writes = writes_with(Journal("voided", voided_and_not_told_yet))
+    with pytest.raises(ErpDown):
+        await heard(writes)
+
+
+async def test_an_answer_that_came_while_the_journal_was_read_counts_though_the_time_is_up() -> None:
+    async def told_meanwhile() -> None:
+        writes._keep_waiting("i")
+        await asyncio.sleep(0.1)
+        writes._told("i", NOTHING_SENT)
+        writes._answering.discard("i")
+
+    writes = writes_with(Journal("sending", told_meanwhile))
+    with pytest.raises(ErpDown):
+        await heard(writes)
