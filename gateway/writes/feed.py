@@ -260,12 +260,15 @@ class Feeds:
         if not fresh:
             return
         verdicts: dict[str, feeds.Verdict] = {}
+        begun = moment_at(feed, reading.since_us)
         if reading.first:
-            begun = moment_at(feed, reading.since_us)
             old = [r for r in fresh.values() if (r.document.get(feed.changed_at) or begun) <= begun]
             await self._reader.known_before(feed, old, looked)
             verdicts |= {record.key: "before" for record in old}
-        verdicts |= await self._reader.judged(feed, [r for key, r in fresh.items() if key not in verdicts], looked)
+        # A cursor that went back to a record that waits lists older ones, which the first look did not reach.
+        before = feeds.started(begun, self._limits.overlap_s, grain_of(feed)).since
+        rest = [r for key, r in fresh.items() if key not in verdicts]
+        verdicts |= await self._reader.judged(feed, rest, looked, before)
         waiting = self._reader.waiting.get(feed.id, {})
         for key, verdict in verdicts.items():
             self.gauge.seen[feed.id][verdict] += 1

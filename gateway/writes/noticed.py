@@ -78,12 +78,22 @@ class Reader:
     looked_us: dict[FeedId, int] = field(default_factory=dict)
     """When each feed's last look began that read it to its end."""
 
-    async def judged(self, feed: Feed, records: Sequence[Record], looked: Looked) -> Mapping[str, Verdict]:
-        """What each record is; edits are in the journal when this comes back, and `looked` has grown by what was learned."""
+    async def judged(
+        self, feed: Feed, records: Sequence[Record], looked: Looked, before: feeds.Moment | None = None
+    ) -> Mapping[str, Verdict]:
+        """What each record is; edits are in the journal when this comes back, and `looked` has grown by what was learned.
+
+        Takes: `before`, the moment up to which a record that nobody heard of was there before anybody looked.
+        """
         lines = await self._lines(feed, [record.key for record in records]) if records else {}
         found = {}
         for record in records:
-            noticed = await self._whatever_comes(feed, record, lines[record.key], looked)
+            line = lines[record.key]
+            changed = record.document.get(feed.changed_at)
+            if before is not None and changed is not None and changed < before and _unheard_of(line):
+                noticed = Noticed("before", self._image(feed, line, record.document))
+            else:
+                noticed = await self._whatever_comes(feed, record, line, looked)
             found[record.key] = noticed.verdict
             if noticed.verdict not in ("wait", "gone") and not noticed.again:
                 self.waiting.get(feed.id, {}).pop(record.key, None)
