@@ -191,19 +191,22 @@ def _move(w: Working, c: Move) -> Verdict:
         return Done(row.state, _released(w, [(row.lane, row.side)], c) if c.event == "reopen" else ())
     row.values |= {"ended_us": c.now_us, "owner": None}
     taken = _after(w, row, c)
-    begun = _begun(w, taken, c) if c.follow is not None else None
+    begun = _begun(w, taken, c)
     return Done(row.state, tuple(ref for ref in taken if ref is not begun), begun)
 
 
 def _begun(w: Working, taken: Sequence[LegRef], c: Move) -> LegRef | None:
-    """The intent's other leg, with its first step begun, where it was handed over and nobody had it before."""
-    for ref in taken:
-        row = w.legs[ref.intent, ref.side]
-        if ref.intent == c.ref.intent and ref.fence == 1 and not row.reopened and c.follow is not None:
-            w.new_steps.append(((ref.intent, ref.side), c.follow))
-            row.values["step"] = c.follow.number
-            return ref
-    return None
+    """The intent's other leg, with its first step begun, where it was handed over and no person had sent it again."""
+    other = next((ref for ref in taken if ref.intent == c.ref.intent), None)
+    if c.follow is None or other is None:
+        return None
+    id_: LegId = (other.intent, other.side)
+    row = w.legs[id_]
+    if row.reopened:
+        return None
+    w.new_steps.append((id_, c.follow))
+    row.values["step"] = c.follow.number
+    return other
 
 
 def _counted(row: LegRow, c: Move) -> None:

@@ -157,12 +157,12 @@ class _ByUserReader(Reader):
     __slots__ = ()
     world: Any = None
 
-    async def _one(self, feed: Any, record: Any, line: Any) -> Any:
+    async def _one(self, feed: Any, record: Any, line: Any, before: Any) -> Any:
         erp = self.world.erps[feed.id[0]]
         last = [e for e in erp.truth if e.type.role == "order" and record.key in str(e.key)]
         if last and last[-1].user.upper() == "GATEWAY":
             return Noticed("echo")
-        return await Reader._one(self, feed, record, line)
+        return await Reader._one(self, feed, record, line, before)
 
 
 class _ByUserWorld(World):

@@ -38,10 +38,11 @@ from gateway.errors import (
     OutcomeUnknown,
     RouteMoved,
 )
+from gateway.observe.logs import log
 from gateway.reads.authoritative import ErpSide, Found
 from gateway.reads.numbers import for_client, for_erp, key_for_erp
 from gateway.store.crosswalk import Crosswalk
-from gateway.store.journal import Claimed, Journal, OperationView
+from gateway.store.journal import Journal, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.asked import in_words
@@ -185,6 +186,8 @@ class Writes:
         try:
             verdict = await self._journalled(accept)
         except Exception as err:  # whatever it is, it is the caller's answer
+            if not isinstance(err, GatewayError):  # and a fault of ours, also where the caller has left
+                log.error("write.failed", intent=accept.intent.id, exc_info=err)
             caller.hears(err)
             return
         if not isinstance(verdict, Accepted):
@@ -193,8 +196,7 @@ class Writes:
         caller.taken = True
         await reached("accept.after_commit")
         if verdict.started is not None:
-            leg = Claimed(verdict.started, verdict.intent, sent.place.side.name, "sending", True, 0, None, sent.record)  # noqa: FBT003  # authoritative
-            await self.relay.carry_now(leg, sent)
+            await self.relay.carry_now(sent.claimed(verdict.started, verdict.intent), sent)
 
     async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:
         try:

@@ -93,8 +93,7 @@ class Moves:
         if not isinstance(verdict, Done):
             return
         if verdict.begun is not None and other is not None:
-            next_ = Claimed(verdict.begun, leg.intent, other.place.side.name, "sending", False, 0, None, other.record)  # noqa: FBT003  # not authoritative
-            self.carry(next_, other)
+            self.carry(other.claimed(verdict.begun, leg.intent), other)
         if verdict.released:
             await self.go(verdict.released)
 

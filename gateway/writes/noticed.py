@@ -88,12 +88,7 @@ class Reader:
         lines = await self._lines(feed, [record.key for record in records]) if records else {}
         found = {}
         for record in records:
-            line = lines[record.key]
-            changed = record.document.get(feed.changed_at)
-            if before is not None and changed is not None and changed < before and _unheard_of(line):
-                noticed = Noticed("before", self._image(feed, line, record.document))
-            else:
-                noticed = await self._whatever_comes(feed, record, line, looked)
+            noticed = await self._whatever_comes(feed, record, lines[record.key], looked, before)
             found[record.key] = noticed.verdict
             if noticed.verdict not in ("wait", "gone") and not noticed.again:
                 self.waiting.get(feed.id, {}).pop(record.key, None)
@@ -103,10 +98,12 @@ class Reader:
             looked.derived += noticed.verdict == "derived"
         return found
 
-    async def _whatever_comes(self, feed: Feed, record: Record, line: Line, looked: Looked) -> Noticed:
+    async def _whatever_comes(
+        self, feed: Feed, record: Record, line: Line, looked: Looked, before: feeds.Moment | None
+    ) -> Noticed:
         """One record that nobody can tell holds up no other: it is tried again at each look, and the feed says so."""
         try:
-            return await self._one(feed, record, line)
+            return await self._one(feed, record, line, before)
         except (StoreDown, Unavailable):
             raise
         except Exception as err:  # a record may hold anything
@@ -134,8 +131,11 @@ class Reader:
         otherwise = own if feed.leads or not feed.same_numbers else there
         return await self.book.lines(feed.id, keys, (erp_space(own), *more), otherwise)
 
-    async def _one(self, feed: Feed, record: Record, line: Line) -> Noticed:
+    async def _one(self, feed: Feed, record: Record, line: Line, before: feeds.Moment | None) -> Noticed:
         if _unheard_of(line):
+            changed = record.document.get(feed.changed_at)
+            if before is not None and changed is not None and changed < before:
+                return Noticed("before", self._image(feed, line, record.document))
             if feeds.derived(feed.spec.name, record.document, feed.derives):
                 return Noticed("derived")
             return await self._made(feed, record)

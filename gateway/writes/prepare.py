@@ -8,9 +8,7 @@ from gateway.core import settling
 from gateway.core.canonical import Document
 from gateway.core.canonical.stored import loaded
 from gateway.core.crosswalk import SHOWN, erp_space
-from gateway.core.intents import (
-    StepRecord,
-)
+from gateway.core.intents import Intent, LegRef, StepRecord
 from gateway.errors import (
     Conflict,
     NoSuchDocument,
@@ -54,6 +52,11 @@ class Begun(NamedTuple):
     record: StepRecord
     until_boot_s: float
     other: Place | None = None
+
+    def claimed(self, ref: LegRef, intent: Intent) -> Claimed:
+        """The leg as its owner holds it, without asking the journal: nobody had it before."""
+        side = self.place.side
+        return Claimed(ref, intent, side.name, "sending", side.side == intent.side, 0, None, self.record)
 
 
 class Preparation:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import ErpDown
+from gateway.observe.logs import set_up
 from gateway.writes.engine import Caller, Writes
 
 NOTHING_SENT = ErpDown("Nothing was sent.", retry_after_s=1)
@@ -35,6 +36,20 @@ def writes_with(journal: Any) -> Writes:
 async def heard(writes: Writes) -> Any:
     caller = writes._callers["i"] = Caller(asyncio.get_running_loop().create_future(), taken=True)
     return await writes._answered("i", caller, asyncio.get_running_loop().time() + 0.05)
+
+
+async def test_a_fault_of_ours_in_the_journal_is_told_to_the_caller_and_stands_in_the_log(capsys: Any) -> None:
+    class Broken:
+        async def do(self, _: Any) -> Any:
+            raise RuntimeError("no such column")
+
+    set_up("info")
+    writes, caller = writes_with(Broken()), Caller(asyncio.get_running_loop().create_future())
+    accept: Any = SimpleNamespace(intent=SimpleNamespace(id="i"))
+    nothing: Any = None
+    await writes._taken(accept, nothing, caller)
+    assert isinstance(caller.answer.result(), RuntimeError)
+    assert '"write.failed"' in capsys.readouterr().err
 
 
 async def test_who_is_about_to_be_told_that_nothing_was_sent_is_not_told_202_by_the_journal() -> None:
