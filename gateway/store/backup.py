@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.core.intents import step_token
 from gateway.errors import StoreUnusable
 from gateway.store.sql import Db, in_transaction, open_sqlite
-from gateway.store.working_set import audited
+from gateway.store.working_set import OPEN, audited
 
 RECONCILE = "reconcile"
 """The row of `store_state` that demands a full reconciliation."""
@@ -179,7 +179,7 @@ async def _doubted(db: Db, now_us: int, quiet_us: int) -> int:
     One that waits in its lane keeps waiting, so that the order stays; its step is in doubt all the same. Gives: how many.
     """
     legs = await db.rows(
-        "SELECT intent, side, step, created_us FROM leg WHERE state NOT IN ('done', 'refused', 'voided', 'parked')"
+        f"SELECT intent, side, step, created_us FROM leg WHERE {OPEN} AND state <> 'parked'"  # noqa: S608  # our own words
     )
     await db.many(
         "INSERT INTO step (intent, side, number, state, token, sent_us, quiet_us) VALUES (?, ?, ?, 'in_doubt', ?, ?, ?) "

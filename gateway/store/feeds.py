@@ -14,6 +14,7 @@ from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import canonical_id
 from gateway.core.intents import ENDED
 from gateway.store.sql import Database, Db, Row
+from gateway.store.working_set import OPEN
 
 FeedId = tuple[str, str, str]
 """(erp, object, plant)."""
@@ -177,9 +178,9 @@ class FeedBook:
 
         async def work(db: Db) -> Mapping[str, tuple[str, int]]:
             rows = await db.rows(
-                "SELECT l.intent, l.state, s.quiet_us FROM leg l JOIN intent i ON i.id = l.intent "
+                "SELECT l.intent, l.state, s.quiet_us FROM leg l JOIN intent i ON i.id = l.intent "  # noqa: S608  # our own words
                 "JOIN step s ON s.intent = l.intent AND s.side = l.side WHERE l.erp = ? "
-                "AND l.state NOT IN ('done', 'refused', 'voided') AND i.object = ? AND i.verb = 'create' "
+                f"AND {OPEN.replace('state', 'l.state')} AND i.object = ? AND i.verb = 'create' "
                 "AND s.state IN ('sending', 'in_doubt', 'done')",
                 erp, object_,
             )  # fmt: skip
@@ -193,7 +194,8 @@ class FeedBook:
         async def work(db: Db) -> bool:
             return bool(
                 await db.rows(
-                    "SELECT 1 FROM leg WHERE lane = ? AND state NOT IN ('done', 'refused', 'voided') LIMIT 1", lane
+                    f"SELECT 1 FROM leg WHERE lane = ? AND {OPEN} LIMIT 1",  # noqa: S608  # our own words
+                    lane,
                 )
             )
 

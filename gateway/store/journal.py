@@ -23,7 +23,7 @@ from gateway.core.phases import Side
 from gateway.store.group_commit import GroupCommit
 from gateway.store.points import reached
 from gateway.store.sql import Database, Db
-from gateway.store.working_set import INTENT, STEP, loaded, opened, saved
+from gateway.store.working_set import INTENT, OPEN, STEP, loaded, opened, saved
 
 
 class Claimed(NamedTuple):
@@ -277,7 +277,7 @@ class Journal:
 
         async def work(db: Db) -> list[tuple[str, str, int, int]]:
             found = await db.rows(
-                "SELECT erp, state, COUNT(*), MIN(created_us) FROM leg WHERE state NOT IN ('done', 'refused', 'voided') "
+                f"SELECT erp, state, COUNT(*), MIN(created_us) FROM leg WHERE {OPEN} "  # noqa: S608  # our own words
                 "GROUP BY erp, state ORDER BY erp, state"
             )
             return [(row[0], row[1], int(row[2]), int(row[3])) for row in found]

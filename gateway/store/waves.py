@@ -13,12 +13,12 @@ from gateway.core.waves import Cell, CellId, Plan, WaveTable, strands
 from gateway.errors import StalePlan
 from gateway.store.engine import Store
 from gateway.store.tables import AUDIT, CELL, CONTENT, TABLE
+from gateway.store.working_set import OPEN
 
 _ONLY = 1
-# The first condition is the one of the partial index `leg_cell`, word for word, so that it is used.
-_OPEN_LEGS = text(
-    "SELECT COUNT(*), MIN(created_us) FROM leg WHERE plant = :plant AND domain = :domain "
-    "AND state NOT IN ('done', 'refused', 'voided') AND state <> 'parked'"
+OPEN_LEGS = text(
+    "SELECT COUNT(*), MIN(created_us) FROM leg WHERE plant = :plant AND domain = :domain "  # noqa: S608  # our own words
+    f"AND {OPEN} AND state <> 'parked'"
 )
 
 
@@ -147,7 +147,7 @@ async def _refuse_stranding(db: AsyncConnection, cells: Sequence[Cell]) -> None:
 
 
 async def _owed(db: AsyncConnection, cell: Cell) -> Owed | None:
-    row = (await db.execute(_OPEN_LEGS, {"plant": cell.plant, "domain": cell.domain})).one()
+    row = (await db.execute(OPEN_LEGS, {"plant": cell.plant, "domain": cell.domain})).one()
     return Owed(cell.plant, cell.domain, row[0], row[1], cell.suspended) if row[0] else None
 
 
