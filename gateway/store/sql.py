@@ -25,6 +25,9 @@ Row = tuple[Any, ...]
 Clock = Callable[[], int]
 PATIENCE_MS = 5000
 """How long SQLite waits for another connection that writes."""
+# Each time it binds a value of these types, sqlite3 looks for an adapter; that it finds none costs more than binding does.
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(type(None), dict[None, None]().get)  # None for None, without a frame of Python
 _LOCKS = re.compile(r" FOR (?:UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
 
 
