@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,16 +42,21 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> str:
         for k, v in os.environ.items()
         if not k.startswith(("CHANGEOVER_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "ARGS"))
     }
-    ran = subprocess.run(
+    # In a session of its own: the sandbox ends with it also where a command in the middle fails.
+    ran = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=checkout,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    return ran.stdout
+    stdout, stderr = ran.communicate()
+    with suppress(ProcessLookupError):
+        os.killpg(ran.pid, signal.SIGTERM)
+    assert ran.returncode == 0, stdout[-3000:] + stderr[-3000:]
+    return stdout
 
 
 def test_the_demo_loses_nothing_doubles_nothing_and_no_client_notices_though_an_erp_is_killed(said: str) -> None:

@@ -95,30 +95,36 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
-@asynccontextmanager
-async def running(folder: Path, ports: tuple[int, int] | None = None) -> AsyncIterator[Demo]:
-    """Start everything in `folder`, and stop it all at the end. Takes: `ports`, data and admin port; default: free ones."""
+def prepared(folder: Path, ports: tuple[int, int] | None = None) -> Demo:
+    """What is to run in `folder`; nothing of it does yet. Takes: `ports`, data and admin port; default: free ones."""
     legacy, cloud, *free = _free_ports(4)
     data, admin = ports or tuple(free)
-    demo = _prepared(folder, legacy, cloud, data, admin)
+    demo = _laid_out(folder, legacy, cloud, data, admin)
     secret = demo.environment["CHANGEOVER_ERP_ECC_SECRET"]
     logons = {"legacy": f"basic:GATEWAY:{secret}", "cloud": f"oauth:gateway:{secret}"}
     for side, port in (("legacy", legacy), ("cloud", cloud)):
         state = str(folder / f"{side}.state")
         command = ["gateway.sim.erps", side, "--port", str(port), "--auth", logons[side], "--state", state]
         demo.erp_processes[side] = Process(folder, command, demo.environment)
-    serve = ["gateway", "serve", "--content", str(demo.content), "--port", str(data), "--admin-port", str(admin)]
+    return demo
+
+
+@asynccontextmanager
+async def running(demo: Demo, folder: Path) -> AsyncIterator[None]:
+    """Start everything in `folder`, and stop it all at the end."""
+    data, admin = (str(httpx.URL(url).port) for url in (demo.gateway, demo.admin))
+    serve = ["gateway", "serve", "--content", str(demo.content), "--port", data, "--admin-port", admin]
     processes = [*demo.erp_processes.values(), Process(folder, serve, demo.environment)]
     try:
         for process in processes:
             await process.start()
         await _ready(demo, processes, folder)
-        yield demo
+        yield
     finally:
         await asyncio.gather(*(process.stop() for process in reversed(processes)))
 
 
-def _prepared(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
+def _laid_out(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
     content = folder / "content"
     for name in FOLDERS:
         if not (content / name).is_dir():

@@ -12,7 +12,7 @@ from rich.live import Live
 
 from gateway.cli.demo.audit import Verdict, audited
 from gateway.cli.demo.picture import Watched, picture
-from gateway.cli.demo.processes import Demo, running
+from gateway.cli.demo.processes import Demo, prepared, running
 from gateway.cli.demo.traffic import Plant, Tally
 from gateway.cli.output import progress
 
@@ -27,7 +27,8 @@ async def run_demo(*, once: bool, rate: float) -> Verdict:
     """Run the scenario; without `once` traffic goes on until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="changeover-demo-") as folder:
         progress.print("starting two ERPs and a gateway ...")
-        async with running(Path(folder)) as demo:
+        demo = prepared(Path(folder))
+        async with running(demo, Path(folder)):
             progress.print(f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs")
             return await _Show(demo, rate).run(once=once)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.demo.processes import Demo, running
+from gateway.cli.demo.processes import Demo, prepared, running
 from gateway.cli.output import progress, told
 
 
@@ -33,8 +33,10 @@ async def _stay(folder: Path, ports: tuple[int, int]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(folder, ports) as demo:
-        (folder / "env").write_text(_shell(demo), "utf-8")
+    demo = prepared(folder, ports)
+    # Before anything answers: whoever waits for the gateway reads it next.
+    (folder / "env").write_text(_shell(demo), "utf-8")
+    async with running(demo, folder):
         progress.print(
             f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs, health at {demo.admin}/readyz"
         )
