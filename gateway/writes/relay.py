@@ -158,8 +158,10 @@ class Relay:
             with suppress(StoreDown):  # the gateway's look at the store says so
                 busy = await self.relay_once()
             if not busy:
+                # Not `wait_for`: in Python 3.11 it takes a wake-up in the moment of the end for a reason to go on.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._limits.poll_s)
+                    async with asyncio.timeout(self._limits.poll_s):
+                        await self._wake.wait()
             self._wake.clear()
 
     async def relay_once(self) -> bool:
