@@ -45,6 +45,17 @@ def step_id(leg: Claimed, number: int) -> str:
     return step_token(step.token, leg.ref.side, number) if step.state == "refused" else step.token
 
 
+def sent_since(leg: Claimed, record: StepRecord) -> StepRecord:
+    """A step that is begun again, as old as its first sending that may have taken effect: that is what the ERP remembers.
+
+    While it waited for an ERP that was away, nothing of it was there to be forgotten.
+    """
+    step = leg.step
+    if step is None or step.number != record.number or step.state in ("refused", "not_sent"):
+        return record
+    return record._replace(sent_us=step.sent_us)
+
+
 def moved_fields(leg: Claimed, side: ErpSide, now: Document) -> list[str]:
     """The fields of a patch that do not stand in this ERP as they stood in the authoritative one when it was accepted."""
     _, before = asked_of(leg)

@@ -35,6 +35,7 @@ from gateway.store.points import reached
 from gateway.writes.asked import (
     error_text,
     patch_now,
+    sent_since,
     step_id,
 )
 from gateway.writes.carry import (
@@ -136,9 +137,7 @@ class Delivery:
             if record is None:
                 record = self.record(leg, number, rule, p)
                 known = leg.step is not None and leg.step.number == number
-                if known and leg.step is not None and leg.step.state != "refused":
-                    # Sent before: its age counts from the first time, because that is what the ERP remembers.
-                    record = record._replace(sent_us=leg.step.sent_us)
+                record = sent_since(leg, record)
                 await self._begin(leg, record, p, known=known)
             call = step_call(place.side, p, number, key, token=record.token, rule=rule)
             try:
