@@ -96,6 +96,22 @@ async def test_a_mistake_within_a_transaction_is_its_callers_own_and_leaves_noth
 
 
 @BOTH
+async def test_a_list_of_any_length_finds_its_rows_and_no_others(database: Database) -> None:
+    """Lists within one statement are said in different ways by their lengths."""
+    codes = [f"{number:04}" for number in range(300)]
+    await database.transaction(lambda db: db.many("INSERT INTO plant (code) VALUES (?)", [(code,) for code in codes]))
+    statement = "SELECT code FROM plant WHERE code IN (??) AND code <> ? AND code IN (??) ORDER BY code"
+
+    async def found(db: Db, length: int) -> list[str]:
+        return [row[0] for row in await db.rows(statement, codes[:length], "0001", codes[1:]) if row[0]]
+
+    for length in (0, 1, 2, 3, 5, 63, 64, 65, 200):
+        assert await database.read(lambda db, n=length: found(db, n)) == codes[2:length]  # type: ignore[misc]  # bound now
+    swapped = await database.read(lambda db: db.rows(statement, codes[:7], "0001", codes[2:5]))
+    assert [row[0] for row in swapped] == codes[2:5]
+
+
+@BOTH
 @WAYS
 async def test_what_only_the_commit_finds_wrong_is_the_writers_mistake_and_the_next_write_is_taken(
     database: Database, way: str
