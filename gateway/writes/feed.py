@@ -112,8 +112,10 @@ class Feeds:
         try:
             cursor = feeds.moment_of(at.cursor) if at.cursor else None
         except ValueError:
-            self.gauge.errors[id_] = f"the cursor {at.cursor!r} is no moment"
-            log.error("feed.cursor", feed="/".join(id_), cursor=at.cursor)
+            words = f"the cursor {at.cursor!r} is no moment"
+            if self.gauge.errors.get(id_) != words:  # logged once, and not at each look
+                log.error("feed.cursor", feed="/".join(id_), cursor=at.cursor)
+            self.gauge.errors[id_] = words
             return
         self._reading[id_] = Reading(cursor, at.since_us)
         self._reader.looked_us[id_] = at.read_us

@@ -48,13 +48,14 @@ def feeds(gateway: RunningGateway) -> Json:
     return found
 
 
-def looked(gateway: RunningGateway) -> None:
-    """Wait until every feed was read to its end once more, and nothing of it waits."""
+def looked(gateway: RunningGateway, erp: str = "") -> None:
+    """Wait until every feed, or every one of an ERP, was read to its end once more, and nothing of it waits."""
     start_s = time.monotonic()
     awaited(
         lambda: all(
             feed["lag_s"] is not None and feed["lag_s"] < time.monotonic() - start_s - 0.2 and not feed["waiting"]
-            for feed in feeds(gateway).values()
+            for name, feed in feeds(gateway).items()
+            if name.startswith(erp)
         )
     )
 
