@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from gateway.core.phases import Side
 
 LegState = Literal["waiting", "ready", "sending", "settling", "in_doubt", "parked", "done", "refused", "voided"]
-StepState = Literal["sending", "in_doubt", "done", "refused", "not_sent"]
+StepState = Literal["sending", "in_doubt", "done", "refused", "turned_away", "not_sent"]
 Event = Literal[
     "release", "claim", "begin", "advance", "finish", "refuse", "put_back", "doubt", "settle", "park", "void", "reopen"
 ]
@@ -82,7 +82,8 @@ class StepRecord(NamedTuple):
     """One call of a leg, as the journal keeps it.
 
     `token` is the same each time the step is sent. `request` is the native document, `etag` the ERP's lock it was sent with,
-    `sent_us` when it was first sent, `quiet_us` the moment after which no sending of it can still take effect.
+    `sent_us` when it was first sent, `quiet_us` the moment after which no sending of it can still take effect. One that was
+    turned away reached the ERP, or what stands before it; one that was not sent reached nobody.
     """
 
     number: int

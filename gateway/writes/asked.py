@@ -46,7 +46,7 @@ def step_id(leg: Claimed, number: int) -> str:
 
 
 def sent_since(leg: Claimed, record: StepRecord) -> StepRecord:
-    """A step that is begun again, as old as its first sending that may have taken effect: that is what the ERP remembers.
+    """A step that is begun again, as old as its first sending that reached anybody: that is what the ERP remembers.
 
     While it waited for an ERP that was away, nothing of it was there to be forgotten.
     """
@@ -54,6 +54,16 @@ def sent_since(leg: Claimed, record: StepRecord) -> StepRecord:
     if step is None or step.number != record.number or step.state in ("refused", "not_sent"):
         return record
     return record._replace(sent_us=step.sent_us)
+
+
+def unsent(leg: Claimed, record: StepRecord, note: str, *, answered: bool) -> StepRecord:
+    """A step that was not taken, until it is sent again. Takes: `answered`, that somebody on the ERP's side said so.
+
+    What stands before an ERP may turn away what the ERP has taken: such a step keeps its age.
+    """
+    step = leg.step
+    reached = answered or (step is not None and step.number == record.number and step.state == "turned_away")
+    return record._replace(state="turned_away" if reached else "not_sent", note=note)
 
 
 def moved_fields(leg: Claimed, side: ErpSide, now: Document) -> list[str]:

@@ -119,7 +119,7 @@ class Delivery:
         if leg.authoritative and (leg.step is None or leg.step.number == 0):
             await self.moves.nothing_sent(leg, err)
         else:
-            await self.moves.later_or_case(leg, err, just.record if just is not None else None, left=False)
+            await self.moves.later_or_case(leg, err, just.record if just is not None else None, answered=False)
 
     async def send_from(
         self, leg: Claimed, place: Place, p: Prepared, number: int, *, begun: bool, just: Begun | None = None

@@ -23,6 +23,7 @@ from gateway.core.manifests import Rule
 from gateway.core.settling import US
 from gateway.errors import (
     Conflict,
+    ErpBusy,
     GatewayError,
     NoSuchDocument,
     Refused,
@@ -40,6 +41,7 @@ from gateway.writes.asked import (
     in_words,
     kept_for_feed,
     learned,
+    unsent,
 )
 from gateway.writes.carry import (
     Outcome,
@@ -144,7 +146,9 @@ class Moves:
                 await self._journal.case(leg.ref, NewCase("duplicate", reason), self._timing.wall_us())
             raise
 
-    async def nothing_sent(self, leg: Claimed, err: GatewayError, step: StepRecord | None = None) -> None:
+    async def nothing_sent(
+        self, leg: Claimed, err: GatewayError, step: StepRecord | None = None, *, answered: bool = False
+    ) -> None:
         """The caller is told that nothing happened, and may come again under the same key."""
         if isinstance(err, Refused):
             await self.move(leg, "refuse", step=step, error=err.detail, answer=error_text(err))
@@ -152,7 +156,7 @@ class Moves:
             await self.move(leg, "void", step=step, error=err.detail, void_intent=True)
         else:
             # Whoever was told 202 comes for no answer: the promise is kept, and what time does not heal is a person's.
-            await self.later_or_case(leg, err, step)
+            await self.later_or_case(leg, err, step, answered=answered)
             return
         self.tell_refused(leg, err)
 
@@ -164,13 +168,13 @@ class Moves:
     # Not ended yet
 
     async def later_or_case(
-        self, leg: Claimed, err: GatewayError, record: StepRecord | None = None, *, left: bool = True
+        self, leg: Claimed, err: GatewayError, record: StepRecord | None = None, *, answered: bool = True
     ) -> None:
         """Of a write that nobody waits for: what time heals is tried again, the rest is a person's.
 
-        Takes: `left`, that the ERP was asked.
+        Takes: `answered`, that the ERP said so.
         """
-        step = record._replace(state="not_sent", note=err.detail) if record is not None else None
+        step = unsent(leg, record, err.detail, answered=answered) if record is not None else None
         if isinstance(err, Unavailable | StaleEtag) or (
             isinstance(err, Conflict) and err.extra.get("reason") != "moved-there"
         ):
@@ -178,7 +182,7 @@ class Moves:
             await self.move(leg, "put_back", step=step, error=err.detail, next_at_us=at_us)
             return
         kind = str(err.extra.get("reason") or "") if isinstance(err, Conflict | NoSuchDocument) else ""
-        no = record._replace(state="refused" if left else "not_sent", note=err.detail) if record is not None else None
+        no = step._replace(state="refused") if step is not None and answered else step
         kind = "direct-edit" if leg.intent.origin == "erp" else kind or "split"
         await self.move(leg, "park", step=no, error=in_words(err), case=NewCase(kind, in_words(err)))
 
@@ -188,11 +192,12 @@ class Moves:
             # That it was not taken now says nothing of the time before.
             await self.try_later(leg, leg.step, err)
             return
-        step = record._replace(state="not_sent", note=err.detail)
+        answered = isinstance(err, ErpBusy)
+        step = unsent(leg, record, err.detail, answered=answered)
         if leg.authoritative and number == 0 and (leg.step is None or leg.step.state == "sending"):
-            await self.nothing_sent(leg, err, step)
+            await self.nothing_sent(leg, err, step, answered=answered)
         else:
-            await self.later_or_case(leg, err, step)
+            await self.later_or_case(leg, err, step, answered=answered)
 
     async def doubted(self, leg: Claimed, record: StepRecord, rule: Rule, err: GatewayError) -> None:
         """The step left and no answer came: nobody knows what became of it."""
