@@ -32,7 +32,7 @@ class Process:
 
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
         self._log = folder / f"{command[0]}-{command[1]}.log"
-        self._command, self._environment = command, environment
+        self.command, self._environment = command, environment
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -42,7 +42,7 @@ class Process:
     async def start(self) -> None:
         with open(self._log, "ab") as log:  # noqa: ASYNC230, PTH123  # once, at the start
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *self._command,
+                sys.executable, "-m", *self.command,
                 env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
@@ -71,6 +71,8 @@ class Demo:
     own: dict[str, str]
     """What the demo adds to the environment."""
     erp_processes: dict[str, Process] = field(default_factory=dict)
+    processes: list[Process] = field(default_factory=list)
+    """All that run, in the order in which they start."""
 
     async def changeover(self, *arguments: str) -> str:
         """Run a `changeover` command as an operator would. Raises: RuntimeError: it failed."""
@@ -82,6 +84,19 @@ class Demo:
         if process.returncode:
             raise RuntimeError(f"changeover {' '.join(arguments)}: {output.decode(errors='replace')}")
         return output.decode()
+
+
+def _bound(port: int) -> socket.socket:
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        one.bind(("127.0.0.1", port))
+    except OSError as err:
+        one.close()
+        raise RuntimeError(
+            f"port {port} cannot be had: {err.strerror}; another sandbox, or --port and --admin-port"
+        ) from err
+    return one
 
 
 def _free_ports(count: int) -> list[int]:
@@ -96,7 +111,12 @@ def _free_ports(count: int) -> list[int]:
 
 
 def prepared(folder: Path, ports: tuple[int, int] | None = None) -> Demo:
-    """What is to run in `folder`; nothing of it does yet. Takes: `ports`, data and admin port; default: free ones."""
+    """What is to run in `folder`; nothing of it does yet.
+
+    Takes: `ports`, data and admin port; default: free ones. Raises: RuntimeError: one of them is taken; nothing was written.
+    """
+    for port in ports or ():
+        _bound(port).close()
     legacy, cloud, *free = _free_ports(4)
     data, admin = ports or tuple(free)
     demo = _laid_out(folder, legacy, cloud, data, admin)
@@ -106,22 +126,21 @@ def prepared(folder: Path, ports: tuple[int, int] | None = None) -> Demo:
         state = str(folder / f"{side}.state")
         command = ["gateway.sim.erps", side, "--port", str(port), "--auth", logons[side], "--state", state]
         demo.erp_processes[side] = Process(folder, command, demo.environment)
+    serve = ["gateway", "serve", "--content", str(demo.content), "--port", str(data), "--admin-port", str(admin)]
+    demo.processes.extend([*demo.erp_processes.values(), Process(folder, serve, demo.environment)])
     return demo
 
 
 @asynccontextmanager
 async def running(demo: Demo, folder: Path) -> AsyncIterator[None]:
     """Start everything in `folder`, and stop it all at the end."""
-    data, admin = (str(httpx.URL(url).port) for url in (demo.gateway, demo.admin))
-    serve = ["gateway", "serve", "--content", str(demo.content), "--port", data, "--admin-port", admin]
-    processes = [*demo.erp_processes.values(), Process(folder, serve, demo.environment)]
     try:
-        for process in processes:
+        for process in demo.processes:
             await process.start()
-        await _ready(demo, processes, folder)
+        await _ready(demo, folder)
         yield
     finally:
-        await asyncio.gather(*(process.stop() for process in reversed(processes)))
+        await asyncio.gather(*(process.stop() for process in reversed(demo.processes)))
 
 
 def _laid_out(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
@@ -152,12 +171,12 @@ def _laid_out(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> D
     return Demo(f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}", erps, keys, content, environment, own)
 
 
-async def _ready(demo: Demo, processes: list[Process], folder: Path) -> None:
+async def _ready(demo: Demo, folder: Path) -> None:
     """Wait until all answer. Raises: RuntimeError: one died, with the end of its log."""
     wanted = [f"{demo.admin}/readyz", *(f"{url}/_health" for url in demo.erps.values())]
     async with httpx.AsyncClient(trust_env=False) as http:
         for _ in range(_START_S * 10):
-            if not all(p.runs for p in processes):
+            if not all(p.runs for p in demo.processes):
                 break
             if all([await _answers(http, url) for url in wanted]):
                 return

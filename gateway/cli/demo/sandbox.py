@@ -35,6 +35,7 @@ async def _stay(folder: Path, ports: tuple[int, int]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     demo = prepared(folder, ports)
     # Before anything answers: whoever waits for the gateway reads it next.
+    (folder / "env").touch(mode=0o600)
     (folder / "env").write_text(_shell(demo), "utf-8")
     async with running(demo, folder):
         progress.print(

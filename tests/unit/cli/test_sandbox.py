@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli.demo import sandbox
+from gateway.cli.demo import processes, sandbox
 from gateway.cli.demo.processes import Demo
 from gateway.cli.main import app
 
@@ -29,4 +30,23 @@ def test_keys_and_addresses_are_there_before_anything_answers(tmp_path: Path, mo
     assert ran.exit_code == 1
     (text,) = seen
     assert "export KEY_MES=" in text
+    assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
     assert "export GATEWAY=http://127.0.0.1:18080\n" in text
+
+
+def test_a_second_sandbox_on_the_same_port_says_so_and_leaves_the_first_ones_keys_alone(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("export KEY_MES=of-the-first\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = CliRunner().invoke(app, ["sandbox", "--folder", str(tmp_path), "--port", str(port)])
+    assert ran.exit_code == 1
+    assert f"port {port} cannot be had: Address already in use" in " ".join(ran.output.split())
+    assert (tmp_path / "env").read_text() == "export KEY_MES=of-the-first\n"
+
+
+def test_the_gateway_gets_the_ports_it_was_given_also_those_that_urls_leave_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_bound", lambda _: socket.socket())
+    gateway = processes.prepared(tmp_path, (80, 8081)).processes[-1]
+    assert gateway.command[-4:] == ["--port", "80", "--admin-port", "8081"]
