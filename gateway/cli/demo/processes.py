@@ -100,10 +100,8 @@ def _bound(port: int) -> socket.socket:
 
 
 def _free_ports(count: int) -> list[int]:
-    held = [socket.socket() for _ in range(count)]
+    held = [_bound(0) for _ in range(count)]
     try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in held]
     finally:
         for one in held:
