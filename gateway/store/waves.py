@@ -20,6 +20,7 @@ OPEN_LEGS = text(
     "SELECT COUNT(*), MIN(created_us) FROM leg WHERE plant = :plant AND domain = :domain "  # noqa: S608  # our own words
     f"AND {OPEN} AND state <> 'parked'"
 )
+"""What a cell owes: how many legs, and when the oldest was accepted."""
 
 
 class NoSuchCell(Exception):

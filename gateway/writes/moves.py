@@ -197,7 +197,7 @@ class Moves:
         if leg.authoritative and number == 0 and (leg.step is None or leg.step.state == "sending"):
             await self.nothing_sent(leg, err, step, answered=answered)
         else:
-            await self.later_or_case(leg, err, step, answered=answered)
+            await self.later_or_case(leg, err, record, answered=answered)
 
     async def doubted(self, leg: Claimed, record: StepRecord, rule: Rule, err: GatewayError) -> None:
         """The step left and no answer came: nobody knows what became of it."""

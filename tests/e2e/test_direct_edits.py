@@ -148,8 +148,10 @@ def test_a_field_that_no_client_ever_set_is_carried_over_too(
     order: Order, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
     here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    mark = there.length
     on_screen(here, order.key(here), recipient="GATE 3")
-    awaited(lambda: order.now(there)["GoodsRecipientName"] == "GATE 3")
+    awaited(lambda: changed(there, mark))
+    assert [entry["after"]["GoodsRecipientName"] for entry in changed(there, mark)] == ["GATE 3"]
 
 
 @BOTH
