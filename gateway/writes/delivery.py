@@ -117,7 +117,8 @@ class Delivery:
     async def _not_prepared(self, leg: Claimed, err: GatewayError, just: Begun | None) -> None:
         """Nothing was sent. The authoritative side's caller hears of it; the other side tries again or asks a person."""
         if leg.authoritative and (leg.step is None or leg.step.number == 0):
-            await self.moves.nothing_sent(leg, err)
+            step = just.record._replace(state="not_sent", note=err.detail) if just is not None else None
+            await self.moves.nothing_sent(leg, err, step)
         else:
             await self.moves.later_or_case(leg, err, just.record if just is not None else None, answered=False)
 

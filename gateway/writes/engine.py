@@ -160,7 +160,9 @@ class Writes:
         first, *others = w.places
         ready = await self._ready(w, first)
         intent, names, new_lane = await self._intent(w, first.side, ready.found)
-        sent = self.delivery.first_step(intent, first, ready, next(iter(others), None))
+        # Where the ERP keeps no lock, If-Match is compared in the lane, with nobody else's write between look and call.
+        compared = w.if_match is not None and ready.etag is None
+        sent = self.delivery.first_step(intent, first, None if compared else ready, next(iter(others), None))
         legs = (
             NewLeg(first.side.side, first.side.name, starts=True, step=sent.record),
             *(self._following(w, place, ready.found) for place in others),

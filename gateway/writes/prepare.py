@@ -12,6 +12,7 @@ from gateway.core.intents import Intent, LegRef, StepRecord
 from gateway.errors import (
     Conflict,
     NoSuchDocument,
+    StaleEtag,
 )
 from gateway.protocols.port import NativeKey
 from gateway.reads import numbers
@@ -28,6 +29,7 @@ from gateway.writes.carry import (
     current,
     number_of,
     prepared,
+    shown,
     through,
 )
 from gateway.writes.place import Place, Timing
@@ -72,6 +74,7 @@ class Preparation:
         if intent.key is not None:
             key = await self.own_key(leg, place)
             found = await current(side, key, None, self._timing.deadline_s())
+            self._as_read(leg, place, body, found)
             self._not_moved(leg, place, body, found)
         return prepared(side, intent.verb, body, found)
 
@@ -87,6 +90,22 @@ class Preparation:
             number = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
             body = {**body, rule.external_number: number} if number else body
         return body
+
+    def _as_read(self, leg: Claimed, place: Place, body: Document | None, found: Found) -> None:
+        """Whether the client's If-Match still holds: the writes before it in the lane changed the document after it was accepted.
+
+        Only before the step has left: after that, our own change is one. Raises: StaleEtag, AlreadySo.
+        """
+        intent, step = leg.intent, leg.step
+        if not leg.authoritative or intent.if_match is None or leg.reopened or str(found.etag) == intent.if_match:
+            return
+        if step is not None and (step.number > 0 or step.state not in ("sending", "turned_away", "not_sent")):
+            return
+        side, rule = place.side, place.manifest.rule(intent.object, intent.verb)
+        if step is not None and step.state == "turned_away" and shown(side, intent.verb, 0, rule, body, found):
+            # Whoever stands before the ERP turned away what it had taken.
+            raise AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
+        raise StaleEtag("The document changed since it was read.")
 
     def _not_moved(self, leg: Claimed, place: Place, patch: Document | None, found: Found) -> None:
         """Whether the fields of a patch stand in the other ERP as they stood in the authoritative one. Raises: AlreadySo, Conflict."""

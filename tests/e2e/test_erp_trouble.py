@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
@@ -92,6 +93,24 @@ def test_a_document_somebody_changed_in_the_erp_is_stale(plant: Plant, erp: SimE
     )
     assert erp.since(mark) == []
     assert good(plant.read("production-orders", key))["quantity"]["value"] == "2.000"
+
+
+@BOTH
+def test_of_two_who_change_what_both_have_read_one_is_told_that_it_changed(plant: Plant, erp: SimErp) -> None:
+    """The second one waits for the first in the document's lane: what it had read is over by then."""
+    made = plant.ordered()
+    key, etag = good(made, 201)["id"], made.headers["etag"]
+    mark = erp.length
+
+    def changed(quantity: str) -> httpx.Response:
+        return plant.change("production-orders", key, {"quantity": {"value": quantity}}, etag)
+
+    with erp.fault("delay", method="PATCH", delay_s=0.5, count=0), ThreadPoolExecutor(2) as both:
+        answers = sorted(both.map(changed, ["4", "5"]), key=lambda answer: answer.status_code)
+    kept = good(answers[0])["quantity"]["value"]
+    refused(answers[1], 412, "stale-etag")
+    assert good(plant.read("production-orders", key))["quantity"]["value"] == kept
+    assert len(erp.since(mark, origin="api")) == 1
 
 
 def ended(plant: Plant, answer: httpx.Response) -> Json:

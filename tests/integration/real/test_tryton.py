@@ -233,6 +233,23 @@ async def test_a_change_between_the_gateways_read_and_its_write_is_found_by_tryt
     assert (row["quantity"], row["reference"]) == (10, "SOMEBODY ELSE")
 
 
+@BOTH
+async def test_a_change_by_another_client_between_the_gateways_read_and_its_write_is_found(
+    proxied: Proxied, behind: Behind
+) -> None:
+    """Tryton's REST interface keeps no lock: the gateway looks again once nobody else's write is under way."""
+    made = await proxied.ordered("TWO-CLIENTS")
+    key, etag = made.json()["id"], made.headers["etag"]
+
+    proxied.proxy.rules = [DelayResponse(1.5), Pass()]
+    slow = asyncio.create_task(proxied.changed(key, etag, {"quantity": {"value": "12.000"}}))
+    await asyncio.sleep(0.5)
+    assert (await proxied.changed(key, etag, {"quantity": {"value": "11.000"}})).status_code == httpx.codes.OK
+    refused(await slow, 412, "stale-etag")
+    (row,) = behind.server.truth("select quantity from production where id = %s::int", key)
+    assert row["quantity"] == 11
+
+
 def _renamed(server: TrytonServer, key: int) -> None:
     with server.rpc() as rpc:
         rpc("model.production.write", [key], {"reference": "SOMEBODY ELSE"})
