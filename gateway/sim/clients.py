@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gateway.core.canonical import OBJECTS, Document
+from gateway.core.etags import ETag
 from gateway.core.phases import PHASES
 from gateway.errors import Doubtful, GatewayError, IdempotencyInFlight, RouteMoved, Unavailable
 from gateway.sim.fate import START
@@ -20,7 +21,7 @@ from gateway.writes.engine import Write, Written
 if TYPE_CHECKING:
     from gateway.sim.world import Instance, World
 
-RELEASES, CONFIRMS = 0.25, 0.5
+RELEASES, CONFIRMS, RIVALS = 0.25, 0.5, 0.3
 
 
 @dataclass(slots=True)
@@ -32,6 +33,9 @@ class Sent:
     told: str = "nothing"
     operation: str | None = None
     key: str | None = None
+    if_match: ETag | None = None
+    etag: ETag | None = None
+    """What the document was when this write had been done."""
 
 
 class Client:
@@ -42,26 +46,40 @@ class Client:
 
     async def play(self) -> None:
         """Make orders, change, release and confirm them."""
-        key, released = None, False
+        key, etag, released = None, None, False
         for n in range(self._world.shape.each):
             await asyncio.sleep(self._world.fate.between(0.0, 5.0))
             reference = f"S{self._world.shape.seed}-{self._number}-{n}"
             if key is None:
                 sent = await self._until_told("production_order", "create", None, _order(reference), reference)
-                key = sent.key if sent.told == "acknowledged" else None
+                key, etag = (sent.key, sent.etag) if sent.told == "acknowledged" else (None, None)
             elif released and self._world.fate.dice.random() < CONFIRMS:
                 await self._until_told("confirmation", "create", None, _confirmation(key), reference)
             elif not released and self._world.fate.dice.random() < RELEASES:
                 sent = await self._until_told("production_order", "release", key, None, reference)
                 released = sent.told == "acknowledged"
+            elif not released and etag is not None and self._world.fate.dice.random() < RIVALS:
+                told = await asyncio.gather(
+                    *(self._changed(key, 100 + n + more, f"{reference}-{more}", etag) for more in (20, 40))
+                )
+                etag = next((sent.etag for sent in told if sent.told == "acknowledged"), None)
             elif not released:
-                patch: Document = {"quantity": Decimal(100 + n)}
-                await self._until_told("production_order", "change", key, patch, reference)
+                etag = (await self._changed(key, 100 + n, reference, None)).etag
 
-    async def _until_told(
-        self, object_: str, verb: str, key: str | None, document: Document | None, reference: str
+    async def _changed(self, key: str, quantity: int, reference: str, if_match: ETag | None) -> Sent:
+        patch: Document = {"quantity": Decimal(quantity)}
+        return await self._until_told("production_order", "change", key, patch, reference, if_match)
+
+    async def _until_told(  # all of a request
+        self,
+        object_: str,
+        verb: str,
+        key: str | None,
+        document: Document | None,
+        reference: str,
+        if_match: ETag | None = None,
     ) -> Sent:
-        sent = Sent(reference, f"{verb} {object_}", key=key)
+        sent = Sent(reference, f"{verb} {object_}", key=key, if_match=if_match)
         self._world.sent.append(sent)
         for _ in range(80):
             await asyncio.sleep(self._world.fate.between(0.01, 0.6))
@@ -75,7 +93,7 @@ class Client:
         self, instance: Instance, sent: Sent, object_: str, verb: str, key: str | None, document: Document | None
     ) -> bool:
         """Ask once. Gives: whether there is an answer that stands."""
-        write = self._write(instance, object_, verb, key, document, sent.reference)
+        write = self._write(instance, object_, verb, key, document, sent)
         try:
             got = await asyncio.wait_for(instance.writes.submit(write), timeout=CALL_S * 2)
         except RouteMoved:
@@ -96,21 +114,21 @@ class Client:
         sent.told = "pending"
         if not isinstance(got, Written):
             return False
-        sent.told, sent.key = "acknowledged", got.outcome.key or key
+        sent.told, sent.key, sent.etag = "acknowledged", got.outcome.key or key, got.outcome.etag
         self._world.fate.trace(f"acknowledged {sent.reference} {sent.key}")
         return True
 
     def _write(
-        self, instance: Instance, object_: str, verb: str, key: str | None, document: Document | None, reference: str
+        self, instance: Instance, object_: str, verb: str, key: str | None, document: Document | None, sent: Sent
     ) -> Write:
         cell = instance.cell
         places = tuple(
             self._world.place(side, instance.paths, object_, cell.term) for side in PHASES[cell.phase].writes
         )
         return Write(
-            cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=None, places=places,
+            cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=sent.if_match, places=places,
             client="mes", subject="mes", content="c", version="v2", deadline_s=self._world.fate.now_s() + CALL_S,
-            permitted=_permitted, idempotency_key=reference,
+            permitted=_permitted, idempotency_key=sent.reference,
         )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ def judged(world: World) -> list[str]:
         found += _effects(world, name)
         found += _derived(world, name)
     found += _acknowledged(world)
+    found += _overtaken(world)
     found += sides_agree(world)
     found += _crosswalk(world)
     found += _splits(world)
@@ -102,6 +103,17 @@ def _acknowledged(world: World) -> Iterator[str]:
         for side, (state, _) in owed.items():
             if state != "done" and (sent.operation, side) not in cases and (sent.operation, side) not in blocked:
                 yield f"I1 {sent.reference} was acknowledged, and is {state} on the {side} side without a case"
+
+
+def _overtaken(world: World) -> Iterator[str]:
+    """U1: of those who change what all of them have read one is told yes."""
+    told: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for sent in world.sent:
+        if sent.if_match is not None and sent.told == "acknowledged":
+            told[str(sent.key), str(sent.if_match)].append(sent.reference)
+    for (key, etag), references in told.items():
+        if len(references) > 1:
+            yield f"U1 {' and '.join(references)} both changed {key} as it was at {etag}"
 
 
 def _blocked(world: World) -> set[tuple[str, str]]:

@@ -24,6 +24,7 @@ from gateway.sim.world import CountingJournal, World
 from gateway.store.sql import Db
 from gateway.writes.delivery import Delivery
 from gateway.writes.noticed import Noticed, Reader
+from gateway.writes.prepare import Preparation
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, p: Any, *
     return None
 
 
-def _none_begun(*_: Any) -> None:
+def _nothing(*_: Any) -> None:
     return None
 
 
@@ -184,6 +185,9 @@ MUTANTS = MappingProxyType(
         "ack-before-journal": Mutant("the write goes on before its intent is committed", journal=_EagerJournal),
         "no-erp-key": Mutant("the ERP gets no key to know a step again", ((SimWire, "exchange", _without_key),)),
         "no-lane": Mutant("a write does not wait for the one before it", ((lanes, "_head", _next_free),)),
+        "if-match-at-accept": Mutant(
+            "If-Match is compared at accept only, not when its turn comes", ((Preparation, "_as_read", _nothing),)
+        ),
         "no-epoch-check": Mutant("an intent is taken whatever its epoch", ((lanes, "_accept", _any_epoch),)),
         "no-drain": Mutant("a cell moves while legs are open", world=_HastyWorld),
         "lookup-without-quiesce": Mutant(
@@ -205,7 +209,7 @@ MUTANTS = MappingProxyType(
             (
                 (Delivery, "_begin", _nothing_begun),
                 (lanes, "_accept", _without_step),
-                (lanes, "_begun", _none_begun),
+                (lanes, "_begun", _nothing),
             ),
         ),
         "mirror-derived": Mutant("what an ERP derives is carried over", ((feeds, "derived", _never),)),
