@@ -178,13 +178,24 @@ def _coverage() -> str:
             len(row.read_only),
             len(row.refused),
             len(row.dropped),
+            len(row.beside),
             row.ignored,
             ", ".join(row.verbs),
         )
         for name, dialect in sorted(dialects.items())
         for row in check.coverage(dialect)
     )
-    head = ("dialect", "object", "mapped", "of them read-only", "refused", "dropped", "native fields ignored", "verbs")
+    head = (
+        "dialect",
+        "object",
+        "mapped",
+        "of them read-only",
+        "refused",
+        "dropped",
+        "kept beside",
+        "native fields ignored",
+        "verbs",
+    )
     return f"{_NOTE}# What each dialect covers\n\n{_table(head, rows)}"
 
 

@@ -35,8 +35,10 @@ from gateway.policy.cache import DecisionCache
 from gateway.policy.manifest import MANIFEST
 from gateway.policy.service import Policy
 from gateway.reads.authoritative import ErpSide
+from gateway.reads.beside import RememberedBeside
 from gateway.reads.numbers import RememberedNumbers
 from gateway.settings import Settings, shipped
+from gateway.store.beside import BesideBook
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook
@@ -267,12 +269,19 @@ class Gateway:
             public_url=self.settings.public_url.rstrip("/"),
             writes=self._writes,
             numbers=self._numbers(),
+            beside=self._beside(),
             overdue_s=never if self.store.is_sqlite else self.overdue_s,
         )
 
     def _numbers(self) -> RememberedNumbers | None:
         """New with each table: which of its numbers a document goes by may be another afterwards."""
         return None if self._writes is None else RememberedNumbers(self._writes.crosswalk, self._writes.timing.steady_s)
+
+    def _beside(self) -> RememberedBeside | None:
+        """New with each content: what is kept beside an ERP is its dialect's to say."""
+        if self._writes is None:
+            return None
+        return RememberedBeside(BesideBook(self._writes.journal.database), self._writes.timing.steady_s)
 
     def overdue_s(self) -> float:
         """For how long this instance has had no lease: nobody waits for it any more before a plant is moved.
@@ -330,7 +339,9 @@ class Gateway:
         found = path.of(object_, cell.plant) if path is not None else None
         if name is None or path is None or found is None:
             return None
-        at = ErpSide(name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION)
+        at = ErpSide(
+            name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION, made.beside
+        )
         return Place(at, made.content.manifest(name))
 
     async def content_of(self, revision_: str) -> Content:
@@ -423,5 +434,8 @@ class _Places:
         priority = priority_of_leg(
             authoritative=leg.authoritative, settling=leg.state == "settling", reopened=leg.reopened > 0
         )
-        side = ErpSide(leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term, priority)
+        side = ErpSide(
+            leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term, priority,
+            self._gateway.in_force.beside,
+        )  # fmt: skip
         return Place(side, content.manifest(leg.erp))

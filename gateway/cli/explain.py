@@ -237,8 +237,18 @@ def _sent(x: Exchange) -> dict[str, str]:
             "decides": f"refuses: {PROBLEMS[Malformed].status} {Malformed.code}",
             "why": f"{err.field}: {err.reason}",
         }
+    erp, kept = x.erp.name if x.erp else "", _kept_beside(x)
+    beside = f"; the gateway keeps {', '.join(sorted(kept))}" if kept else ""
+    if x.operation is not None and x.operation.verb == "change" and kept == (x.operation.document or {}).keys():
+        return {"decides": "no call", "why": f"{erp} lacks these fields{beside}"}
     body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
-    return {"decides": f"{call.method} {call.target}", "why": f"{x.erp.name if x.erp else ''}{body}"}
+    return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{beside}"}
+
+
+def _kept_beside(x: Exchange) -> frozenset[str]:
+    """The fields of a write that the ERP has not."""
+    document = x.operation.document if x.operation is not None else None
+    return x.translation.plan.beside & (document or {}).keys() if x.translation is not None else frozenset()
 
 
 def _call(x: Exchange) -> HttpCall:

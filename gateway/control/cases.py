@@ -18,6 +18,7 @@ from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.intents import (
     ENDED,
+    Beside,
     Decision,
     Event,
     Fenced,
@@ -30,9 +31,11 @@ from gateway.core.intents import (
 )
 from gateway.dialects.compile import Translation
 from gateway.errors import Broken, CaseMoved, Invalid, NoSuchCase
+from gateway.reads.numbers import for_erp
 from gateway.store.cases import UNDECIDED, CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Journal, LegView, OperationView
+from gateway.writes.beside import kept_beside
 
 Contents = Callable[[str], Awaitable[Content]]
 
@@ -163,13 +166,23 @@ class Cases:
         left = len(translation.plan.verbs.get(intent.verb, ())) - leg.step - 1
         if step is not None and left > 0:
             following = self._following(case, step.number + 1)
-            more = {"key": native, "names": names, "step": step, "next_step": following}
-            return await self._act(
-                case, "close", by, "reopen", {**shown, "leg": f"{left} steps left"}, dry_run=dry_run, **more
-            )
+            after = {**shown, "leg": f"{left} steps left"}
+            more: dict[str, Any] = {"key": native, "names": names, "step": step, "next_step": following}
+            return await self._act(case, "close", by, "reopen", after, dry_run=dry_run, **more)
         answer = dumped({"key": number or intent.key, "document": None, "etag": None}) if leg.authoritative else None
-        more = {"key": native, "names": names, "step": step, "answer": answer}
+        beside = await self._kept_beside(case, translation, number)
+        more = {"key": native, "names": names, "step": step, "answer": answer, "beside": beside}
         return await self._act(case, "close", by, "finish", shown, dry_run=dry_run, **more)
+
+    async def _kept_beside(self, case: Case, translation: Translation, number: str | None) -> Beside | None:
+        """What the gateway keeps of the write for an ERP without a field for it."""
+        intent, erp, document = case.operation.intent, case.row.erp, document_of(case)
+        key = number or case.names.get(erp_space(erp)) or intent.key
+        if document is None or key is None or not translation.plan.beside:
+            return None
+        asked = document["patch"] if intent.verb == "change" else document
+        body = await for_erp(self._crosswalk, erp, intent.object, asked)
+        return kept_beside(erp, intent.plant, translation, intent.verb, key, body)
 
     def _following(self, case: Case, number: int) -> StepRecord:
         now_us = self._now_us()

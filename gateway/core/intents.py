@@ -118,6 +118,20 @@ class Names(NamedTuple):
     key: str
 
 
+class Beside(NamedTuple):
+    """What a write says in fields that the ERP lacks, of its document `key` there: the gateway keeps it.
+
+    `fields` are names and values as text, None where the field is emptied. `new`: nothing is left of what was kept before.
+    """
+
+    erp: str
+    object: str
+    plant: str
+    key: str
+    fields: tuple[tuple[str, str | None], ...]
+    new: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class NewCase:
     """Something a person must decide."""
@@ -254,6 +268,7 @@ class Move(NamedTuple):
     """What the ERP answered of a new document, in its own words: the change feed knows it again by that."""
     follow: StepRecord | None = None
     """The first step of the intent's other leg: begun in the same transaction where that leg is handed over for the first time."""
+    beside: Beside | None = None
 
     @property
     def lane(self) -> str:

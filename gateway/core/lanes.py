@@ -15,6 +15,7 @@ from gateway.core.intents import (
     ENDED,
     Accept,
     Accepted,
+    Beside,
     Command,
     Decision,
     Done,
@@ -71,6 +72,7 @@ class Working:
     new_steps: list[tuple[LegId, StepRecord]] = field(default_factory=list)
     steps: list[tuple[LegId, StepRecord]] = field(default_factory=list)
     names: list[Names] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
     answers: list[tuple[str, str]] = field(default_factory=list)
     documents: list[tuple[str, str]] = field(default_factory=list)
     forgotten_replays: list[str] = field(default_factory=list)
@@ -233,6 +235,8 @@ def _noted(w: Working, row: LegRow, c: Move) -> None:
         w.new_steps.append((id_, c.next_step))
         row.values["step"] = c.next_step.number
     w.names.extend(c.names)
+    if c.beside is not None:
+        w.beside.append(c.beside)
     if c.answer is not None:
         w.answers.append((row.intent, c.answer))
     if c.document is not None:

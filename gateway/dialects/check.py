@@ -27,6 +27,7 @@ class Coverage:
     read_only: tuple[str, ...]
     refused: tuple[str, ...]
     dropped: tuple[str, ...]
+    beside: tuple[str, ...]
     ignored: int
     verbs: tuple[str, ...]
 
@@ -55,7 +56,7 @@ class Finding:
 
 
 def coverage(dialect: Dialect) -> tuple[Coverage, ...]:
-    """What each object of a dialect maps, shows only, refuses, drops and ignores."""
+    """What each object of a dialect maps, shows only, refuses, drops, leaves to the gateway and ignores."""
     made = []
     for name in dialect.objects:
         translation = dialect.of(name, ENTERPRISE)
@@ -74,6 +75,7 @@ def _coverage(name: str, translation: Translation) -> Coverage:
         tuple(prefix + n for prefix, e in lines if e.access == "read_only" for n in e.canonical),
         tuple(n for n, u in lacking if u.policy == "refuse"),
         tuple(n for n, u in lacking if u.policy == "drop"),
+        tuple(n for n, u in lacking if u.policy == "keep_beside"),
         sum(len(level.ignored) for _, level in levels),
         ("list", "read", *translation.plan.verbs),
     )
@@ -87,8 +89,15 @@ def _levels(level: Level, prefix: str = "") -> Iterator[tuple[str, Level]]:
 
 
 def show(translation: Translation) -> tuple[Line, ...]:
-    """Every mapped field of a translation, in the order of its file."""
-    return tuple(_line(prefix, entry) for prefix, level in _levels(translation.plan.level) for entry in level.entries)
+    """Every mapped field of a translation, in the order of its file, then those that the system lacks."""
+    levels = tuple(_levels(translation.plan.level))
+    mapped = (_line(prefix, entry) for prefix, level in levels for entry in level.entries)
+    lacking = (
+        Line(prefix + name, "", f"{u.policy}({u.reason})" if u.reason else u.policy, "none", None)
+        for prefix, level in levels
+        for name, u in level.unsupported.items()
+    )
+    return (*mapped, *lacking)
 
 
 def _line(prefix: str, entry: Entry) -> Line:

@@ -38,7 +38,10 @@ class Normalising(_Strict):
 
 
 class Unsupported(_Strict):
-    """A canonical field the system lacks, and what happens to a value for it; short: `refuse`, `drop(reason)`."""
+    """A canonical field the system lacks, and what happens to a value for it; short: `refuse`, `drop(reason)`, `keep_beside`.
+
+    Kept beside is what the gateway stores for the ERP and shows with the document as if the ERP had it.
+    """
 
     policy: Literal["refuse", "keep_beside", "drop"]
     reason: str | None = None

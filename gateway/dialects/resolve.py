@@ -50,6 +50,8 @@ class Plan:
     level: Level
     verbs: Mapping[str, tuple[Step, ...]]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
+    """The canonical fields that the gateway keeps for the ERP, which has none for them."""
 
 
 @dataclass(slots=True)
@@ -89,7 +91,12 @@ def resolve(setting: Setting, file: ObjectFile, problems: Problems) -> Plan | No
     if len(problems.found) > before:
         return None
     verbs = {verb: tuple(steps) for verb, steps in file.verbs.items()}
-    return Plan(setting.name, spec, parametrised(file.native, setting.parameters), level, verbs, setting.parameters)
+    native = parametrised(file.native, setting.parameters)
+    beside = frozenset(name for name, lacking in level.unsupported.items() if lacking.policy == "keep_beside")
+    if names := sorted(beside & {spec.key, "plant"}):
+        problems.add(("unsupported", names[0]), "it says which document it is: it cannot be kept beside")
+        return None
+    return Plan(setting.name, spec, native, level, verbs, setting.parameters, beside)
 
 
 def _level(setting: Setting, rule: FieldRule, specs: tuple[FieldSpec, ...], where: Where, problems: Problems) -> Level:
@@ -100,6 +107,7 @@ def _level(setting: Setting, rule: FieldRule, specs: tuple[FieldSpec, ...], wher
         if (entry := _entry(setting, name, child, by_name, (*where, "fields", name), problems))
     ]
     _complete(rule, entries, by_name, where, problems)
+    _kept_beside(setting, rule, where, problems)
     _written_once(entries, rule.constants, where, problems)
     constants = tuple((_path(k), parametrised(v, setting.parameters)) for k, v in rule.constants.items())
     ignored = {name: reason for reason, names in rule.ignore.items() for name in names}
@@ -125,8 +133,18 @@ def _complete(
             problems.add(place, f"{name!r} is mapped and unsupported at once")
         elif lacking.policy == "drop" and not lacking.reason:
             problems.add(place, "drop needs a reason: drop(reason)")
-        elif lacking.policy == "keep_beside":
-            problems.add(place, "keep_beside needs the crosswalk, which this release does not have yet")
+
+
+def _kept_beside(setting: Setting, rule: FieldRule, where: Where, problems: Problems) -> None:
+    """What the gateway keeps for an ERP is a document's own: rows have no name that lasts."""
+    for name, lacking in rule.unsupported.items():
+        place = (*where, "unsupported", name)
+        if lacking.policy != "keep_beside":
+            continue
+        if setting.dialect.kind == "client":
+            problems.add(place, "keep_beside is for an ERP's dialect: a client's fields are shown or not")
+        elif where:
+            problems.add(place, "keep_beside is for the fields of a document, not of its rows")
 
 
 def _written_once(entries: Iterable[Entry], constants: Mapping[str, Any], where: Where, problems: Problems) -> None:

@@ -25,6 +25,7 @@ from gateway.policy.decision import Decision
 from gateway.policy.service import Policy
 from gateway.protocols.port import Shape
 from gateway.protocols.shape import shape_of
+from gateway.reads.beside import BesideLookup
 from gateway.reads.numbers import CrosswalkLookup
 from gateway.store.journal import OperationView
 from gateway.writes.engine import Writes
@@ -89,6 +90,7 @@ class InForce:
     public_url: str = ""
     writes: Writes | None = None
     numbers: CrosswalkLookup | None = None
+    beside: BesideLookup | None = None
     overdue_s: Callable[[], float] = never
     """For how long nobody vouches any more that the table is the one in force; 0 or less while somebody does."""
 

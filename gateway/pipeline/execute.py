@@ -69,6 +69,7 @@ def erp_side(x: Exchange) -> ErpSide:
         cell.plant,
         required(x.side, "side"),
         cell.term,
+        beside=x.in_force.beside,
     )
 
 
@@ -165,7 +166,9 @@ def _places(x: Exchange, side: ErpSide, operation: Operation) -> Iterator[Place]
         erp = x.in_force.erps[required(cell.erp(other), "ERP")]
         found = erp.of(operation.spec.name, operation.plant)
         if found is not None:
-            place = ErpSide(erp.name, erp.connector, found[0], found[1], cell.plant, other, cell.term)
+            place = side._replace(
+                name=erp.name, connector=erp.connector, translation=found[0], shape=found[1], side=other
+            )
             yield Place(place, content.manifest(erp.name))
 
 

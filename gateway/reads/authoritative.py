@@ -26,10 +26,14 @@ from gateway.errors import (
     StaleEtag,
 )
 from gateway.protocols.port import ErpRefusal, NativeDocument, NativeKey, Query, Shape
+from gateway.reads.beside import BesideLookup, completed
 
 
 class ErpSide(NamedTuple):
-    """One side of a cell: its ERP, the dialect there, and what ETags say of it. `priority` is what it is called for."""
+    """One side of a cell: its ERP, the dialect there, and what ETags say of it. `priority` is what it is called for.
+
+    `beside` is where the fields are kept that the ERP lacks; None where only its own count.
+    """
 
     name: str
     connector: Connector
@@ -39,6 +43,7 @@ class ErpSide(NamedTuple):
     side: Side
     term: int
     priority: Priority = Priority.INTERACTIVE
+    beside: BesideLookup | None = None
 
 
 class Found(NamedTuple):
@@ -72,6 +77,7 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     if not belongs(side, document):
         # A key of another plant: this cell has no such document, and says so in the same words as for a missing one.
         raise _missing(side, key)
+    (document,) = await _completed(side, [document])
     return Found(document, shown_etag(side, document, answer.etag), answer.etag, answer.document)
 
 
@@ -91,7 +97,15 @@ async def search(  # all of a query
             raise _no_service(side, refusal) from refusal
         raise meaning(side, refusal) from refusal
     documents = (decoded(side, row) for row in page.documents)
-    return FoundPage(tuple(document for document in documents if belongs(side, document)), page.cursor)
+    own = [document for document in documents if belongs(side, document)]
+    return FoundPage(tuple(await _completed(side, own)), page.cursor)
+
+
+async def _completed(side: ErpSide, documents: list[Document]) -> list[Document]:
+    plan = side.translation.plan
+    if side.beside is None or not plan.beside or not documents:
+        return documents
+    return await completed(side.beside, side.name, side.plant, plan, documents)
 
 
 def query_of(side: ErpSide, where: Filter, order: tuple[str, ...], limit: int, place: str | None = None) -> Query:
@@ -164,7 +178,10 @@ def decoded(side: ErpSide, native: dict[str, object]) -> Document:
 
 
 def shown_etag(side: ErpSide, document: Document, native: str | None) -> ETag:
-    """The ETag a client sees."""
+    """The ETag a client sees. The ERP's own says nothing of what is kept beside it."""
+    kept = {name: value for name in side.translation.plan.beside if (value := document.get(name)) is not None}
+    if native is not None and kept:
+        return ETag(side.side, side.term, content=content_hash({"": native, **kept}))
     if native is not None:
         return ETag(side.side, side.term, native=native)
     return ETag(side.side, side.term, content=content_hash(document))

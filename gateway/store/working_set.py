@@ -17,6 +17,7 @@ from gateway.core.intents import (
     NewCase,
 )
 from gateway.core.lanes import CellNow, LegId, Working
+from gateway.store.beside import save_beside
 from gateway.store.sql import Db
 
 INTENT = (
@@ -107,6 +108,8 @@ async def _load_cells(db: Db, w: Working, accepts: Sequence[Accept]) -> None:
 
 async def saved(db: Db, w: Working) -> None:
     await _save_names(db, w)
+    if w.beside:
+        await save_beside(db, w.beside)
     if w.intents:
         await db.many(
             f"INSERT INTO intent ({INTENT}) VALUES ({', '.join('?' * 19)})",  # noqa: S608  # our own words

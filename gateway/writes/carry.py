@@ -36,6 +36,11 @@ class Prepared(NamedTuple):
     found: Found | None
     etag: str | None
 
+    @property
+    def nothing(self) -> bool:
+        """A change of fields that the ERP lacks: no call says it."""
+        return self.body == {} and all(step.do == "change" for step in self.steps)
+
 
 def steps_of(side: ErpSide, verb: str) -> tuple[Step, ...]:
     """The calls that a verb takes at an ERP. Raises: ErpRefused: it cannot do this."""
@@ -182,7 +187,7 @@ def number_of(side: ErpSide, native_key: NativeKey, document: Document | None) -
 
 def shown_at_once(side: ErpSide, answer: Answer, known: str | None) -> Outcome | None:
     """What the answer itself shows of the document with the number `known`; None where it must be read."""
-    if answer.document is None or not _whole(side.shape, answer.document):
+    if answer.document is None or side.translation.plan.beside or not _whole(side.shape, answer.document):
         return None
     document = decoded(side, answer.document)
     number = document.get(side.translation.plan.spec.key)

@@ -102,16 +102,19 @@ class Delivery:
         if just is not None and just.ready is not None:
             await self.send_from(leg, place, just.ready, 0, begun=True, just=just)
             return
-        begun = leg.step is not None and leg.step.state == "sending"
+        sending = leg.step is not None and leg.step.state == "sending"
         number = leg.step.number if leg.step is not None else 0
         try:
             ready = await self._preparation.prepared(leg, place)
         except AlreadySo as skip:
-            await self.moves.finish(leg, place, Answer(), skip.key, None)
+            unsent = just.record._replace(state="not_sent", note="already so") if just is not None else None
+            await self.moves.finish(leg, place, Answer(), skip.key, unsent)
             return
         except GatewayError as err:
             await self._not_prepared(leg, err, just)
             return
+        # The lock that a look in the lane brought stands in the journal before it is sent.
+        begun = sending and leg.step is not None and leg.step.etag == ready.etag
         await self.send_from(leg, place, ready, number, begun=begun, just=just)
 
     async def _not_prepared(self, leg: Claimed, err: GatewayError, just: Begun | None) -> None:

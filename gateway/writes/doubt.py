@@ -113,6 +113,9 @@ class Doubt:
         except GatewayError as err:
             await self._moves.try_later(leg, step, err)
             return
+        if ready.nothing:
+            await self._go_on(leg, place, step, await self._preparation.native_key(leg, place))
+            return
         await self._sender.send_from(leg, place, ready, step.number, begun=False)
 
     async def _look_up(self, leg: Claimed, place: Place, step: StepRecord, rule: Rule) -> None:
@@ -149,7 +152,7 @@ class Doubt:
             await self._moves.try_later(leg, step, err)
             return
         quiet = step.etag is None and self._timing.wall_us() >= step.quiet_us
-        if shown(side, verb, step.number, rule, body, found):
+        if again.nothing or shown(side, verb, step.number, rule, body, found):
             await self._go_on(leg, place, step, key_of(side, own))
         elif quiet and not (verb == "change" and moved_fields(leg, side, found.document)):
             await self._sender.send_from(leg, place, again, step.number, begun=False)

@@ -160,9 +160,9 @@ class Writes:
         first, *others = w.places
         ready = await self._ready(w, first)
         intent, names, new_lane = await self._intent(w, first.side, ready.found)
-        # Where the ERP keeps no lock, If-Match is compared in the lane, with nobody else's write between look and call.
-        compared = w.if_match is not None and ready.etag is None
-        sent = self.delivery.first_step(intent, first, None if compared else ready, next(iter(others), None))
+        sent = self.delivery.first_step(
+            intent, first, None if _looks_again(w, first.side, ready) else ready, next(iter(others), None)
+        )
         legs = (
             NewLeg(first.side.side, first.side.name, starts=True, step=sent.record),
             *(self._following(w, place, ready.found) for place in others),
@@ -334,6 +334,15 @@ class Writes:
     def _told(self, intent: str, ended: Ended) -> None:
         if (caller := self._callers.get(intent)) is not None:
             caller.hears(ended)
+
+
+def _looks_again(w: Write, side: ErpSide, ready: Prepared) -> bool:
+    """Whether the document is read once more in the lane, with nobody else's write between look and call.
+
+    Where the ERP's own lock does not see all that If-Match names, and where there seems to be nothing to send.
+    """
+    unlocked = ready.etag is None or bool(side.translation.plan.beside)
+    return (w.if_match is not None and unlocked) or ready.nothing
 
 
 def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, document: Document | None) -> str:

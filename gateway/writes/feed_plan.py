@@ -78,7 +78,9 @@ def feeds_of(cell: Cell, content: str, place: Callable[[Side, str], Place | None
         for here, there in (sides, sides[::-1]):
             source, target = place(here, spec.name), place(there, spec.name)
             if source is not None and target is not None and spec.name in source.manifest.delta_feed:
-                yield Feed(cell, spec, source, target, content)
+                # Of what changed in an ERP only its own fields tell.
+                alone = source._replace(side=source.side._replace(beside=None))
+                yield Feed(cell, spec, alone, target, content)
 
 
 def _writable(level: Level) -> Iterable[Entry]:

@@ -11,6 +11,7 @@ from gateway.core.backoff import wait_s
 from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.intents import (
     OUTCOMES,
+    Beside,
     Done,
     Event,
     Fenced,
@@ -43,6 +44,7 @@ from gateway.writes.asked import (
     learned,
     unsent,
 )
+from gateway.writes.beside import kept_beside
 from gateway.writes.carry import (
     Outcome,
     left_behind,
@@ -121,7 +123,8 @@ class Moves:
         names = learned(leg, number)
         own = number if intent.key is None else await self._preparation.own_key(leg, place)
         shown = kept_for_feed(leg, place, answer)
-        end = partial(self._end, leg, key, step=step, names=names, shown=shown, other=other)
+        beside = await self._kept_beside(leg, place, own)
+        end = partial(self._end, leg, key, step=step, names=names, shown=shown, beside=beside, other=other)
         if not leg.authoritative:
             await end()
             return
@@ -133,6 +136,18 @@ class Moves:
             if outcome.document is not None:
                 await self._journal.picture(intent.id, answer_text(outcome))
         self.tell(intent.id, outcome)
+
+    async def _kept_beside(self, leg: Claimed, place: Place, own: str | None) -> Beside | None:
+        """What the gateway keeps of the write for an ERP without a field for it."""
+        if not place.side.translation.plan.beside:
+            return None
+        body = await self._preparation.body(leg, place) or {}
+        if own is not None:
+            return kept_beside(leg.erp, place.side.plant, place.side.translation, leg.intent.verb, own, body)
+        if lost := sorted(place.side.translation.plan.beside & body.keys()):
+            reason = f"{leg.erp} told no number for the new document: nobody can find {', '.join(lost)} again"
+            await self._journal.case(leg.ref, NewCase("not-kept", reason), self._timing.wall_us())
+        return None
 
     async def _end(self, leg: Claimed, key: NativeKey, **more: Any) -> None:
         """Raises: Gone: another owner ended the leg, and what this call made beside that is a case."""

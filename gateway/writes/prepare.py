@@ -76,7 +76,10 @@ class Preparation:
             found = await current(side, key, None, self._timing.deadline_s())
             self._as_read(leg, place, body, found)
             self._not_moved(leg, place, body, found)
-        return prepared(side, intent.verb, body, found)
+        ready = prepared(side, intent.verb, body, found)
+        if ready.nothing:
+            raise AlreadySo(dict(key_of(side, key)))
+        return ready
 
     async def body(self, leg: Claimed, place: Place) -> Document | None:
         """What the leg is to write, in its ERP's own numbers."""

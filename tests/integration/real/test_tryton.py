@@ -129,6 +129,21 @@ def test_an_item_taken_out_of_use_is_still_found(behind: Behind) -> None:
     assert good(behind.door.read("item", "RETIRED"))["status"] == "obsolete"
 
 
+@BOTH
+def test_an_old_number_that_tryton_has_no_field_for_is_kept_beside_it(behind: Behind) -> None:
+    document = {"id": "BESIDE", "name": "Valve", "type": "goods", "base_unit": "H87", "old_number": "000047"}
+    made = behind.door.create("item", document)
+    assert good(made, 201)["old_number"] == "000047"
+    stamp = "select write_date, name from product_template where code = 'BESIDE'"
+    before = behind.server.truth(stamp)
+    changed = behind.door.change("item", "BESIDE", {"old_number": "000048"}, made.headers["etag"])
+    assert good(changed)["old_number"] == "000048"
+    assert behind.server.truth(stamp) == before
+    (row,) = [row for row in behind.door.rows("item", 200, None) if row["id"] == "BESIDE"]
+    assert (row["old_number"], good(behind.door.read("item", "BESIDE"))["old_number"]) == ("000048", "000048")
+    refused(behind.door.change("item", "BESIDE", {"name": "Ball valve"}, made.headers["etag"]), 412, "stale-etag")
+
+
 @contextmanager
 def tryton_gateway(folder: Path, site: Site, name: str, acknowledge: str = "") -> Iterator[RunningGateway]:
     """A gateway of its own before one of the two, with a new connection for every call to it."""

@@ -134,7 +134,7 @@ def test_the_rows_of_a_list_are_laid_over_field_by_field() -> None:
     ("  item: Item\n", "", "erp/inventory_position.yaml:5:1: the canonical field 'item' is neither mapped nor listed"),
     ("  item: Item\n", "  item: Item\n  colour: Colour\n", "erp/inventory_position.yaml:7:3: no canonical field 'colour'"),
     ("as_of: drop(now)", "as_of: drop", "drop needs a reason"),
-    ("as_of: drop(now)", "as_of: keep_beside", "keep_beside needs the crosswalk"),
+    ("id: drop(made of the others)", "id: keep_beside", "it says which document it is: it cannot be kept beside"),
     ("as_of: drop(now)", "as_of: drop(now), item: refuse", "mapped and unsupported at once"),
     ("  plant: Plant\n", "  plant: Item\n", "Item is written by item too"),
     ("  plant: Plant\n", "  plant: {to: Plant, codec: rot13}\n", "no codec 'rot13'"),
@@ -151,6 +151,23 @@ def test_a_mistake_is_found_in_its_place(old: str, new: str, said: str) -> None:
     assert old in POSITION
     found = mistakes(erp__inventory_position_yaml=POSITION.replace(old, new))
     assert any(said in text for text in found), found
+
+
+def test_rows_and_clients_keep_nothing_beside() -> None:
+    rows = POSITION.replace("inventory_position", "receipt").replace(
+        "{set: Stock, key: [Item, Company]}", "{set: R, key: [Id]}"
+    )
+    head, _, _ = rows.partition("fields:")
+    lines = "fields: {id: Id, lines: {each: Lines, fields: {item: Item}, unsupported: {batch: keep_beside}}}\n"
+    assert any("not of its rows" in text for text in mistakes(erp__receipt_yaml=head + lines))
+    client = {"erp__dialect_yaml": HEAD.replace("kind: erp", "kind: client").replace("protocol: odata-v4\n", "")}
+    kept = POSITION.replace("storage_location: refuse", "storage_location: keep_beside")
+    assert any(
+        "keep_beside is for an ERP's dialect" in text for text in mistakes(erp__inventory_position_yaml=kept, **client)
+    )
+    found = load(erp__inventory_position_yaml=kept).of("inventory_position", "1000")
+    assert found is not None
+    assert found.plan.beside == {"storage_location"}
 
 
 def test_all_mistakes_of_all_files_are_told_at_once() -> None:

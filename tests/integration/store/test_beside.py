@@ -1,0 +1,72 @@
+"""What is kept for an ERP commits with the outcome that says it, and is found by document: the same on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway.core.canonical import Document
+from gateway.core.canonical.stored import dumped
+from gateway.core.intents import Beside
+from gateway.settings import shipped
+from gateway.store.beside import BesideBook, save_beside
+from gateway.store.engine import Store
+from gateway.store.schema import migrate
+from gateway.store.sql import Database
+from tests.support.databases import KINDS, new_database
+
+BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
+
+
+@pytest.fixture
+def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    with new_database(request, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def database(at: str) -> AsyncIterator[Database]:
+    store = Store(at)
+    await migrate(store, shipped() / "migrations")
+    made = store.journal_database()
+    yield made
+    await made.close()
+    await store.close()
+
+
+def kept(key: str, document: Document, *, plant: str = "1000", new: bool = False) -> Beside:
+    fields = tuple((name, dumped(value) if value is not None else None) for name, value in document.items())
+    return Beside("ecc", "production_order", plant, key, fields, new)
+
+
+async def found(database: Database, *keys: str, plant: str = "1000") -> dict[str, Document]:
+    return dict(await BesideBook(database).of("ecc", "production_order", plant, keys))
+
+
+@BOTH
+async def test_values_come_back_exactly_and_only_of_their_own_document(database: Database) -> None:
+    first: Document = {"priority": Decimal("1.50"), "released_on": date(2026, 12, 1), "recipient": "GATE 3"}
+    await database.transaction(
+        lambda db: save_beside(db, [kept("1", first, new=True), kept("1", {"recipient": "B"}, plant="2000")])
+    )
+    assert await found(database, "1", "2") == {"1": first}
+    assert await found(database, "1", plant="2000") == {"1": {"recipient": "B"}}
+    assert await found(database) == {}
+
+
+@BOTH
+async def test_a_change_touches_its_own_fields_and_null_takes_one_out(database: Database) -> None:
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"}, new=True)]))
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": None, "version": "2"})]))
+    assert await found(database, "1") == {"1": {"planner": "P", "version": "2"}}
+
+
+@BOTH
+async def test_a_new_document_under_an_old_number_has_nothing_of_the_old_one(database: Database) -> None:
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A"}, new=True)]))
+    await database.transaction(lambda db: save_beside(db, [kept("1", {}, new=True)]))
+    assert await found(database, "1") == {}
