@@ -187,6 +187,10 @@ class Writes:
         """Journal an intent, and carry its authoritative leg where nothing is before it: its first step is in the same commit."""
         try:
             verdict = await self._journalled(accept)
+        except asyncio.CancelledError:
+            text = "The gateway stopped before the journal had said whether it took the write."
+            caller.hears(OutcomeUnknown(text, operation=accept.intent.id))
+            raise
         except Exception as err:  # whatever it is, it is the caller's answer
             if not isinstance(err, GatewayError):  # and a fault of ours, also where the caller has left
                 log.error("write.failed", intent=accept.intent.id, exc_info=err)
@@ -197,8 +201,13 @@ class Writes:
             return
         caller.taken = True
         await reached("accept.after_commit")
-        if verdict.started is not None:
+        if verdict.started is None:
+            return
+        try:
             await self.relay.carry_now(sent.claimed(verdict.started, verdict.intent), sent)
+        except asyncio.CancelledError:
+            caller.hears(None)  # the gateway stops; it is in the journal, and another start carries it
+            raise
 
     async def _journalled(self, accept: Accept) -> Accepted | Known | EpochMoved:
         try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.errors import ErpDown
+from gateway.core.intents import Accepted, LegRef
+from gateway.errors import ErpDown, OutcomeUnknown
 from gateway.observe.logs import set_up
-from gateway.writes.engine import Caller, Writes
+from gateway.writes.engine import Caller, Pending, Writes
 
 NOTHING_SENT = ErpDown("Nothing was sent.", retry_after_s=1)
 
@@ -50,6 +51,43 @@ async def test_a_fault_of_ours_in_the_journal_is_told_to_the_caller_and_stands_i
     await writes._taken(accept, nothing, caller)
     assert isinstance(caller.answer.result(), RuntimeError)
     assert '"write.failed"' in capsys.readouterr().err
+
+
+async def test_who_waits_for_a_journal_that_says_nothing_when_the_gateway_stops_is_told_at_once() -> None:
+    class Silent:
+        async def do(self, _: Any) -> Any:
+            await asyncio.Event().wait()
+
+    nothing: Any = None
+    writes, caller = writes_with(Silent()), Caller(asyncio.get_running_loop().create_future())
+    accept: Any = SimpleNamespace(intent=SimpleNamespace(id="i"))
+    await cancelled(writes._taken(accept, nothing, caller))
+    told = caller.answer.result()
+    assert (type(told), told.extra["operation"]) == (OutcomeUnknown, "i")
+
+
+async def test_who_waits_for_an_erp_when_the_gateway_stops_is_told_where_to_ask() -> None:
+    class Taking:
+        async def do(self, accept: Any) -> Any:
+            return Accepted(accept.intent, LegRef("i", "legacy", "i", 1))
+
+    async def for_ever(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    writes, caller = writes_with(Taking()), Caller(asyncio.get_running_loop().create_future())
+    writes.relay.carry_now = for_ever  # type: ignore[method-assign]
+    accept: Any = SimpleNamespace(intent=SimpleNamespace(id="i"))
+    begun: Any = SimpleNamespace(claimed=lambda *_: None)
+    await cancelled(writes._taken(accept, begun, caller))
+    assert writes._told_to("i", caller.answer.result()) == Pending("i")
+
+
+async def cancelled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_who_is_about_to_be_told_that_nothing_was_sent_is_not_told_202_by_the_journal() -> None:
