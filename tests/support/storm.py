@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ import httpx
 from gateway.core.canonical.stored import loaded
 from tests.support.erp_contract import MERGE_PATCH, Json
 from tests.support.fault_proxy import CutRequest, CutResponse, DelayResponse, LoseResponse, Pass, ResetConnect, Rule
-from tests.support.gateway import Deployment
+from tests.support.gateway import Deployment, RunningGateway
 
 AGAIN = frozenset({429, 502, 503, 504})
 """Nothing was written: the same call may come again under the same key."""
@@ -199,6 +200,20 @@ class Books:
         """Wait until nothing is owed but what waits for a person."""
         while self._rows(_OWED)[0][0]:  # noqa: ASYNC110  # another process writes this
             await asyncio.sleep(0.2)
+
+    async def looked(self, gateway: RunningGateway) -> int:
+        """Wait until each change feed was read to its end once more. Gives: how many feeds there are."""
+        begun_s = time.monotonic()
+        while True:
+            feeds = gateway.admin("/readyz").json()["feeds"]
+            now_s = time.monotonic()
+            if all(feed["lag_s"] is not None and feed["lag_s"] < now_s - begun_s for feed in feeds.values()):
+                return len(feeds)
+            await asyncio.sleep(0.2)
+
+    def edits(self) -> list[Any]:
+        """What the gateway took for somebody's edit in an ERP."""
+        return self._rows("select object, verb, side, document from intent where origin = 'erp'")
 
     def cases(self) -> list[OpenCase]:
         return [OpenCase(*row) for row in self._rows(_CASES)]

@@ -130,7 +130,7 @@ async def test_an_old_and_a_new_sap_hold_the_same_after_500_writes_through_break
         site = Site(mocksap_old(old, way_old.base_url), mocksap_new(new, way_new.base_url), dict.fromkeys(PLANTS))
         made = installed(tmp_path, site, "dual_legacy", limits=LIMITS, max_exec_s=MAX_EXEC_S)
         move(made, "dual_cloud", PLANTS[1])
-        made.environment["CHANGEOVER_WRITE_CALL_S"] = "10"
+        made.environment |= {"CHANGEOVER_WRITE_CALL_S": "10", "CHANGEOVER_FEED_POLL_S": "1"}
         with made.running() as gateway:
             headers, books = {"X-API-Key": made.keys["admin"]}, Books(made)
             async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=60) as http:
@@ -138,7 +138,9 @@ async def test_an_old_and_a_new_sap_hold_the_same_after_500_writes_through_break
                 way_old.otherwise, way_new.otherwise = weather
                 await tell(caller, STORIES, first=1, at_once=16)
                 await asyncio.wait_for(books.quiet(), 300)
+                assert await asyncio.wait_for(books.looked(gateway), 300) > 0
     cases = judge(caller, books, marked, held(old, v4=False), held(new, v4=True))
+    assert books.edits() == []  # the feeds were read all the time, and nobody worked in the ERPs themselves
     print(json.dumps(figures(caller, cases, weather)))
     # Where it gives the number itself, mock-sap tells nobody whether a purchase order was made: every such case is one of these.
     assert {(case.object, case.verb, case.kind) for case in cases} <= {("purchase_order", "create", "doubt")}

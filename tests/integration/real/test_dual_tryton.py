@@ -160,7 +160,7 @@ async def test_two_trytons_hold_the_same_after_500_writes_through_breaking_conne
         site = Site(tryton_rpc(old, way_old.base_url), tryton_rest(new, way_new.base_url), dict.fromkeys(MIDNIGHT))
         made = installed(tmp_path, site, "dual_legacy", changeable=CHANGEABLE, limits=LIMITS, max_exec_s=MAX_EXEC_S)
         move(made, "dual_cloud", "P200")
-        made.environment["CHANGEOVER_WRITE_CALL_S"] = "10"
+        made.environment |= {"CHANGEOVER_WRITE_CALL_S": "10", "CHANGEOVER_FEED_POLL_S": "1"}
         with made.running() as gateway:
             headers, books = {"X-API-Key": made.keys["admin"]}, Books(made)
             async with httpx.AsyncClient(base_url=gateway.base_url, headers=headers, timeout=60) as http:
@@ -171,6 +171,8 @@ async def test_two_trytons_hold_the_same_after_500_writes_through_breaking_conne
                 way_old.otherwise, way_new.otherwise = weather
                 await tell(caller, STORIES, first=len(STORIES) + 1, at_once=16)
                 await books.quiet()
+                assert await asyncio.wait_for(books.looked(gateway), 300) > 0
     cases = judge(caller, books, marked, held(old), held(new))
+    assert books.edits() == []  # the feeds were read all the time, and nobody worked in the ERPs themselves
     print(json.dumps(figures(caller, cases, weather)))
     assert {case.kind for case in cases} <= {"doubt"}
