@@ -340,7 +340,7 @@ class Gateway:
         if name is None or path is None or found is None:
             return None
         at = ErpSide(
-            name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION, made.beside
+            name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION, made.kept
         )
         return Place(at, made.content.manifest(name))
 
@@ -436,6 +436,6 @@ class _Places:
         )
         side = ErpSide(
             leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term, priority,
-            self._gateway.in_force.beside,
+            self._gateway.in_force.kept,
         )  # fmt: skip
         return Place(side, content.manifest(leg.erp))

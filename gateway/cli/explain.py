@@ -240,7 +240,7 @@ def _sent(x: Exchange) -> dict[str, str]:
     erp, kept = x.erp.name if x.erp else "", _kept_beside(x)
     beside = f"; the gateway keeps {', '.join(sorted(kept))}" if kept else ""
     if x.operation is not None and x.operation.verb == "change" and kept == (x.operation.document or {}).keys():
-        return {"decides": "no call", "why": f"{erp} lacks these fields{beside}"}
+        return {"decides": "nothing written", "why": f"{erp} lacks these fields{beside}"}
     body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
     return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{beside}"}
 

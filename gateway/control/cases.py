@@ -15,7 +15,7 @@ from gateway.control.content import Content
 from gateway.control.numbers_told import NoSuchNumber, told
 from gateway.control.repair import repaired
 from gateway.core.canonical.stored import dumped, loaded
-from gateway.core.crosswalk import SHOWN, erp_space
+from gateway.core.crosswalk import SHOWN, erp_space, own_number
 from gateway.core.intents import (
     ENDED,
     Beside,
@@ -35,6 +35,7 @@ from gateway.reads.numbers import for_erp
 from gateway.store.cases import UNDECIDED, CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Journal, LegView, OperationView
+from gateway.writes.asked import object_of_key
 from gateway.writes.beside import kept_beside
 
 Contents = Callable[[str], Awaitable[Content]]
@@ -175,14 +176,27 @@ class Cases:
         return await self._act(case, "close", by, "finish", shown, dry_run=dry_run, **more)
 
     async def _kept_beside(self, case: Case, translation: Translation, number: str | None) -> Beside | None:
-        """What the gateway keeps of the write for an ERP without a field for it."""
+        """What the gateway keeps of the write for an ERP without a field for it. Raises: CaseMoved: nobody can find it again."""
         intent, erp, document = case.operation.intent, case.row.erp, document_of(case)
-        key = number or case.names.get(erp_space(erp)) or intent.key
-        if document is None or key is None or not translation.plan.beside:
+        if document is None or not translation.plan.beside:
             return None
         asked = document["patch"] if intent.verb == "change" else document
+        lost = sorted(translation.plan.beside & asked.keys())
+        key = number or await self._own_number(case)
+        if key is None and lost:
+            words = f"its fields {', '.join(lost)} stand in the gateway under the document's number"
+            raise _moved(
+                case, f"{erp} lacks a part of the write, {words} there, and nobody knows that: import it first."
+            )
         body = await for_erp(self._crosswalk, erp, intent.object, asked)
-        return kept_beside(erp, intent.plant, translation, intent.verb, key, body)
+        return kept_beside(erp, intent.plant, translation.plan, intent.verb, key, body) if key is not None else None
+
+    async def _own_number(self, case: Case) -> str | None:
+        intent, erp = case.operation.intent, case.row.erp
+        named = object_of_key(intent.object)
+        content = await self._contents(intent.content)
+        same = case.leg.authoritative or named in content.manifest(erp).same_numbers
+        return own_number(await self._crosswalk.of(named, intent.lane), erp, str(intent.key), same=same)
 
     def _following(self, case: Case, number: int) -> StepRecord:
         now_us = self._now_us()

@@ -90,6 +90,15 @@ def _values(document: Document, path: tuple[str, ...]) -> Iterator[str]:
         yield row.get(path[1]) or ""
 
 
+def own_number(names: Mapping[str, str], erp: str, shown: str, *, same: bool) -> str | None:
+    """A document's number in an ERP; None where nobody knows it.
+
+    Takes: `names`, what the crosswalk calls it; `shown`, what a client called it; `same`, that it is called so there unless somebody
+    says otherwise.
+    """
+    return names.get(erp_space(erp)) or ((names.get(SHOWN) or shown) if same else None)
+
+
 def canonical_id(object_: str, erp: str, key: str) -> str:
     """The canonical id of a document that an ERP had before we knew it: the same, whoever meets it first."""
     return hashlib.sha256(f"{object_}/{erp}/{key}".encode()).hexdigest()[:32]

@@ -121,14 +121,14 @@ class Names(NamedTuple):
 class Beside(NamedTuple):
     """What a write says in fields that the ERP lacks, of its document `key` there: the gateway keeps it.
 
-    `fields` are names and values as text, None where the field is emptied. `new`: nothing is left of what was kept before.
+    `fields` are names and values as text. `new`: of a new document; what is kept of it already was said after it was made.
     """
 
     erp: str
     object: str
     plant: str
     key: str
-    fields: tuple[tuple[str, str | None], ...]
+    fields: tuple[tuple[str, str], ...]
     new: bool = False
 
 

@@ -25,7 +25,7 @@ from gateway.policy.decision import Decision
 from gateway.policy.service import Policy
 from gateway.protocols.port import Shape
 from gateway.protocols.shape import shape_of
-from gateway.reads.beside import BesideLookup
+from gateway.reads.beside import BesideLookup, RememberedBeside
 from gateway.reads.numbers import CrosswalkLookup
 from gateway.store.journal import OperationView
 from gateway.writes.engine import Writes
@@ -90,9 +90,14 @@ class InForce:
     public_url: str = ""
     writes: Writes | None = None
     numbers: CrosswalkLookup | None = None
-    beside: BesideLookup | None = None
+    beside: RememberedBeside | None = None
     overdue_s: Callable[[], float] = never
     """For how long nobody vouches any more that the table is the one in force; 0 or less while somebody does."""
+
+    @property
+    def kept(self) -> BesideLookup | None:
+        """Where the fields are kept that ERPs lack, as writes see it."""
+        return self.beside.store if self.beside is not None else None
 
     def contract(self, version: str) -> Contract | None:
         return self.content.contracts.get(version)

@@ -18,6 +18,7 @@ from gateway.pipeline.exchange import Exchange, Listing, Operation, Result, fill
 from gateway.pipeline.listing import read_cursor, write_cursor
 from gateway.pipeline.negotiate import client_path
 from gateway.reads.authoritative import ErpSide, find, search
+from gateway.reads.beside import BesideLookup
 from gateway.reads.numbers import CrosswalkLookup, for_client, key_for_erp
 from gateway.store.sql import StoreDown
 from gateway.writes.engine import Pending, Write, Writes, Written
@@ -69,8 +70,14 @@ def erp_side(x: Exchange) -> ErpSide:
         cell.plant,
         required(x.side, "side"),
         cell.term,
-        beside=x.in_force.beside,
+        beside=_beside(x),
     )
+
+
+def _beside(x: Exchange) -> BesideLookup | None:
+    """Where the fields are kept that the ERP lacks: reads may remember them, a write may not."""
+    writes = x.operation is not None and x.operation.writes
+    return x.in_force.kept if writes else x.in_force.beside
 
 
 async def _bound_to_own(x: Exchange, side: ErpSide, operation: Operation) -> None:

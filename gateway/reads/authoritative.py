@@ -77,6 +77,10 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     if not belongs(side, document):
         # A key of another plant: this cell has no such document, and says so in the same words as for a missing one.
         raise _missing(side, key)
+    told = document.get(side.translation.plan.spec.key)
+    if told is not None and told != key:
+        # An ERP may take a number written otherwise for the same: here it would be a second document, in a lane of its own.
+        raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}: its number is {told!r}.")
     (document,) = await _completed(side, [document])
     return Found(document, shown_etag(side, document, answer.etag), answer.etag, answer.document)
 

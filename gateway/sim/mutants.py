@@ -132,7 +132,7 @@ def _without_step(w: lanes.Working, command: Accept) -> Verdict:
     return _lane_accept(w, command._replace(legs=tuple(leg._replace(step=None) for leg in command.legs)))
 
 
-async def _nothing_begun(self: Delivery, leg: Any, record: StepRecord, p: Any, *, known: bool) -> None:
+async def _nothing_begun(self: Delivery, leg: Any, place: Any, record: StepRecord, p: Any, *, known: bool) -> None:
     return None
 
 

@@ -34,16 +34,11 @@ class BesideBook:
 
 
 async def save_beside(db: Db, kept: Sequence[Beside]) -> None:
-    """Keep fields in the caller's transaction: what is nothing now has no row."""
+    """Keep fields in the caller's transaction. A create that is settled late takes no later change back."""
     for each in kept:
-        place = (each.erp, each.object, each.plant, each.key)
-        if each.new:
-            await db.rows("DELETE FROM beside WHERE erp = ? AND object = ? AND plant = ? AND key = ?", *place)
-        elif each.fields:
-            await db.many(
-                "DELETE FROM beside WHERE erp = ? AND object = ? AND plant = ? AND key = ? AND field = ?",
-                [(*place, field) for field, _ in each.fields],
-            )
-        rows = [(*place, field, value) for field, value in each.fields if value is not None]
-        if rows:
-            await db.many("INSERT INTO beside (erp, object, plant, key, field, value) VALUES (?, ?, ?, ?, ?, ?)", rows)
+        meets = "NOTHING" if each.new else "UPDATE SET value = excluded.value"
+        await db.many(
+            "INSERT INTO beside (erp, object, plant, key, field, value) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608  # our own words
+            f"ON CONFLICT (erp, object, plant, key, field) DO {meets}",
+            [(each.erp, each.object, each.plant, each.key, *field) for field in each.fields],
+        )

@@ -8,9 +8,9 @@ from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.intents import Names, StepRecord, step_token
 from gateway.errors import GatewayError
 from gateway.protocols.port import Answer
-from gateway.reads.authoritative import ErpSide
+from gateway.reads.authoritative import ErpSide, Found
 from gateway.store.journal import Claimed
-from gateway.writes.carry import Outcome, Prepared, through
+from gateway.writes.carry import Outcome, stood, through
 from gateway.writes.place import Place
 
 
@@ -22,15 +22,15 @@ def asked_of(leg: Claimed) -> tuple[Document | None, Document | None]:
     return (document["patch"], document["before"]) if leg.intent.verb == "change" else (document, None)
 
 
-def patch_now(leg: Claimed, p: Prepared) -> str | None:
+def patch_now(leg: Claimed, side: ErpSide, found: Found | None) -> str | None:
     """The patch of a change with what stood there when its turn came; None where accept saw the same.
 
     An earlier write of the lane may have been under way when this one was accepted.
     """
     patch, before = asked_of(leg)
-    if not leg.authoritative or leg.intent.verb != "change" or patch is None or p.found is None or leg.repaired:
+    if not leg.authoritative or leg.intent.verb != "change" or patch is None or found is None or leg.repaired:
         return None
-    now = {name: p.found.document.get(name) for name in patch}
+    now = stood(side, patch, found.document)
     return dumped({"patch": patch, "before": now}) if now != before else None
 
 

@@ -103,6 +103,12 @@ def through(side: ErpSide, document: Document, now: Document) -> Document:
     return {name: value for name, value in said.items() if name in document}
 
 
+def stood(side: ErpSide, patch: Document, now: Document) -> Document:
+    """What of a patch's fields stands in the document; of one that the ERP lacks nothing is known where nothing was kept."""
+    lacking = side.translation.plan.level.unsupported
+    return {name: now.get(name) for name in patch if name in now or name not in lacking}
+
+
 async def current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: float) -> Found:
     """The document as it is now.
 

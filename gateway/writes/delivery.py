@@ -102,26 +102,23 @@ class Delivery:
         if just is not None and just.ready is not None:
             await self.send_from(leg, place, just.ready, 0, begun=True, just=just)
             return
-        sending = leg.step is not None and leg.step.state == "sending"
+        begun = leg.step is not None and leg.step.state == "sending"
         number = leg.step.number if leg.step is not None else 0
         try:
             ready = await self._preparation.prepared(leg, place)
         except AlreadySo as skip:
-            unsent = just.record._replace(state="not_sent", note="already so") if just is not None else None
-            await self.moves.finish(leg, place, Answer(), skip.key, unsent)
+            now = patch_now(leg, place.side, skip.found)
+            await self.moves.finish(leg, place, Answer(), skip.key, None, document=now)
             return
         except GatewayError as err:
             await self._not_prepared(leg, err, just)
             return
-        # The lock that a look in the lane brought stands in the journal before it is sent.
-        begun = sending and leg.step is not None and leg.step.etag == ready.etag
         await self.send_from(leg, place, ready, number, begun=begun, just=just)
 
     async def _not_prepared(self, leg: Claimed, err: GatewayError, just: Begun | None) -> None:
         """Nothing was sent. The authoritative side's caller hears of it; the other side tries again or asks a person."""
         if leg.authoritative and (leg.step is None or leg.step.number == 0):
-            step = just.record._replace(state="not_sent", note=err.detail) if just is not None else None
-            await self.moves.nothing_sent(leg, err, step)
+            await self.moves.nothing_sent(leg, err)
         else:
             await self.moves.later_or_case(leg, err, just.record if just is not None else None, answered=False)
 
@@ -135,14 +132,14 @@ class Delivery:
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
         key = await self._preparation.native_key(leg, place)
         record = leg.step if begun else None
-        until_boot_s = just.until_boot_s if just is not None else self._timing.boot_s() + self._timing.call_s
+        until_boot_s = just.until_boot_s if just is not None and begun else self._timing.boot_s() + self._timing.call_s
         answer = Answer()
         while number < len(p.steps):
             if record is None:
                 record = self.record(leg, number, rule, p)
                 known = leg.step is not None and leg.step.number == number
                 record = sent_since(leg, record)
-                await self._begin(leg, record, p, known=known)
+                await self._begin(leg, place, record, p, known=known)
             call = step_call(place.side, p, number, key, token=record.token, rule=rule)
             try:
                 await reached("step.begun")
@@ -199,11 +196,11 @@ class Delivery:
         ends_us = max(now_us + int(self._timing.call_s * US), self.lease.until_wall_us)
         return StepRecord(number, "sending", token, now_us, settling.quiet_us(rule, ends_us), etag=etag)
 
-    async def _begin(self, leg: Claimed, record: StepRecord, p: Prepared, *, known: bool) -> None:
+    async def _begin(self, leg: Claimed, place: Place, record: StepRecord, p: Prepared, *, known: bool) -> None:
         if known:
             await self.moves.move(leg, "begin", step=record)
         else:
-            await self.moves.move(leg, "begin", next_step=record, document=patch_now(leg, p))
+            await self.moves.move(leg, "begin", next_step=record, document=patch_now(leg, place.side, p.found))
 
     async def _said_no(
         self,

@@ -46,7 +46,7 @@ from gateway.store.journal import Journal, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.asked import in_words
-from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of
+from gateway.writes.carry import Outcome, Prepared, current, encoded, prepared, steps_of, stood
 from gateway.writes.delivery import Delivery
 from gateway.writes.moves import Ended
 from gateway.writes.place import Place, Places, Timing
@@ -160,9 +160,9 @@ class Writes:
         first, *others = w.places
         ready = await self._ready(w, first)
         intent, names, new_lane = await self._intent(w, first.side, ready.found)
-        sent = self.delivery.first_step(
-            intent, first, None if _looks_again(w, first.side, ready) else ready, next(iter(others), None)
-        )
+        sent = self.delivery.first_step(intent, first, ready, next(iter(others), None))
+        if _looks_again(w, first.side, ready):
+            sent = sent._replace(ready=None, record=None)
         legs = (
             NewLeg(first.side.side, first.side.name, starts=True, step=sent.record),
             *(self._following(w, place, ready.found) for place in others),
@@ -253,7 +253,7 @@ class Writes:
             id=id_, lane=lane, plant=w.cell.plant, domain=w.cell.domain, object=w.spec.name, verb=w.verb,
             epoch=w.cell.epoch, term=w.cell.term, side=side.side, content=w.content,
             created_us=self.timing.wall_us(), client=w.client, subject=w.subject, key=w.key,
-            document=_kept(w, found), if_match=str(w.if_match) if w.if_match else None, version=w.version, parents=above,
+            document=_kept(w, side, found), if_match=str(w.if_match) if w.if_match else None, version=w.version, parents=above,
         )  # fmt: skip
         return intent, names, w.key is None
 
@@ -365,13 +365,13 @@ def fingerprint(w: Write) -> str:
     return fingerprint_of(w.cell.plant, w.spec.name, w.verb, w.key, w.document)
 
 
-def _kept(w: Write, found: Found | None) -> str | None:
+def _kept(w: Write, side: ErpSide, found: Found | None) -> str | None:
     if w.document is None:
         return None
     if w.verb != "change":
         return dumped(w.document)
     now = found.document if found is not None else {}
-    return dumped({"patch": w.document, "before": {name: now.get(name) for name in w.document}})
+    return dumped({"patch": w.document, "before": stood(side, w.document, now)})
 
 
 def _stored(view: OperationView) -> Ended:

@@ -111,10 +111,12 @@ class Moves:
         key: NativeKey,
         step: StepRecord | None,
         other: Begun | None = None,
+        document: str | None = None,
     ) -> None:
         """The leg's last step was carried out, or none was needed.
 
-        Takes: the native `key` it has now, the `step` that ended it, and how the intent's `other` leg begins after it.
+        Takes: the native `key` it has now, the `step` that ended it, how the intent's `other` leg begins after it, and the intent's
+        `document` where what stood before has changed.
         """
         intent, side = leg.intent, place.side
         number = None
@@ -124,7 +126,9 @@ class Moves:
         own = number if intent.key is None else await self._preparation.own_key(leg, place)
         shown = kept_for_feed(leg, place, answer)
         beside = await self._kept_beside(leg, place, own)
-        end = partial(self._end, leg, key, step=step, names=names, shown=shown, beside=beside, other=other)
+        end = partial(
+            self._end, leg, key, step=step, names=names, shown=shown, beside=beside, other=other, document=document
+        )
         if not leg.authoritative:
             await end()
             return
@@ -143,7 +147,7 @@ class Moves:
             return None
         body = await self._preparation.body(leg, place) or {}
         if own is not None:
-            return kept_beside(leg.erp, place.side.plant, place.side.translation, leg.intent.verb, own, body)
+            return kept_beside(leg.erp, place.side.plant, place.side.translation.plan, leg.intent.verb, own, body)
         if lost := sorted(place.side.translation.plan.beside & body.keys()):
             reason = f"{leg.erp} told no number for the new document: nobody can find {', '.join(lost)} again"
             await self._journal.case(leg.ref, NewCase("not-kept", reason), self._timing.wall_us())

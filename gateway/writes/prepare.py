@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.core import settling
 from gateway.core.canonical import Document
 from gateway.core.canonical.stored import loaded
-from gateway.core.crosswalk import SHOWN, erp_space
+from gateway.core.crosswalk import SHOWN, own_number
 from gateway.core.intents import Intent, LegRef, StepRecord
 from gateway.errors import (
     Conflict,
@@ -16,7 +16,7 @@ from gateway.errors import (
 )
 from gateway.protocols.port import NativeKey
 from gateway.reads import numbers
-from gateway.reads.authoritative import Found, key_of
+from gateway.reads.authoritative import ErpSide, Found, key_of
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Claimed
 from gateway.writes.asked import (
@@ -29,29 +29,29 @@ from gateway.writes.carry import (
     current,
     number_of,
     prepared,
-    shown,
     through,
 )
 from gateway.writes.place import Place, Timing
 
 
 class AlreadySo(Exception):
-    """Nothing to be sent: the document is already as it shall be. `key` is its native key."""
+    """Nothing to be sent: the document, as it was found, is already as it shall be. `key` is its native key."""
 
-    def __init__(self, key: NativeKey) -> None:
+    def __init__(self, key: NativeKey, found: Found) -> None:
         super().__init__("already so")
-        self.key = key
+        self.key, self.found = key, found
 
 
 class Begun(NamedTuple):
-    """A leg whose first step stands in the journal, to be sent until a moment of the clock that counts suspended time.
+    """A leg that its caller carries at once, to be sent until a moment of the clock that counts suspended time.
 
-    `place` is where it goes, `ready` what to send, if that is known already, and `other` where the intent's other leg goes.
+    `place` is where it goes, `ready` what to send, if that is known already, `record` its first step, where that stands in the journal,
+    and `other` where the intent's other leg goes.
     """
 
     place: Place
     ready: Prepared | None
-    record: StepRecord
+    record: StepRecord | None
     until_boot_s: float
     other: Place | None = None
 
@@ -74,11 +74,11 @@ class Preparation:
         if intent.key is not None:
             key = await self.own_key(leg, place)
             found = await current(side, key, None, self._timing.deadline_s())
-            self._as_read(leg, place, body, found)
+            self._as_read(leg, found)
             self._not_moved(leg, place, body, found)
         ready = prepared(side, intent.verb, body, found)
-        if ready.nothing:
-            raise AlreadySo(dict(key_of(side, key)))
+        if found is not None and ready.nothing:
+            raise _already(side, found)
         return ready
 
     async def body(self, leg: Claimed, place: Place) -> Document | None:
@@ -94,21 +94,15 @@ class Preparation:
             body = {**body, rule.external_number: number} if number else body
         return body
 
-    def _as_read(self, leg: Claimed, place: Place, body: Document | None, found: Found) -> None:
+    def _as_read(self, leg: Claimed, found: Found) -> None:
         """Whether the client's If-Match still holds: the writes before it in the lane changed the document after it was accepted.
 
-        Only before the step has left: after that, our own change is one. Raises: StaleEtag, AlreadySo.
+        Only before the step has reached anybody: after that, the change may be our own. Raises: StaleEtag.
         """
         intent, step = leg.intent, leg.step
-        if not leg.authoritative or intent.if_match is None or leg.reopened or str(found.etag) == intent.if_match:
-            return
-        if step is not None and (step.number > 0 or step.state not in ("sending", "turned_away", "not_sent")):
-            return
-        side, rule = place.side, place.manifest.rule(intent.object, intent.verb)
-        if step is not None and step.state == "turned_away" and shown(side, intent.verb, 0, rule, body, found):
-            # Whoever stands before the ERP turned away what it had taken.
-            raise AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
-        raise StaleEtag("The document changed since it was read.")
+        fresh = step is None or (step.number == 0 and step.state == "not_sent")
+        if leg.authoritative and fresh and not leg.reopened and intent.if_match not in (None, str(found.etag)):
+            raise StaleEtag("The document changed since it was read.")
 
     def _not_moved(self, leg: Claimed, place: Place, patch: Document | None, found: Found) -> None:
         """Whether the fields of a patch stand in the other ERP as they stood in the authoritative one. Raises: AlreadySo, Conflict."""
@@ -116,11 +110,11 @@ class Preparation:
         if leg.intent.origin == "erp":
             rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
             if settling.shows(rule.evidence, found.document):
-                raise AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
+                raise _already(side, found)
         if leg.authoritative or patch is None or leg.intent.verb != "change":
             return
         if settling.holds(through(side, patch, found.document), found.document):
-            raise AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))))
+            raise _already(side, found)
         if moved := moved_fields(leg, side, found.document):
             raise Conflict(
                 "The fields have other values in this ERP than they had.", fields=moved, reason="moved-there"
@@ -137,11 +131,10 @@ class Preparation:
                 raise NoSuchDocument(f"Nobody knows under which number {leg.erp} has the new {intent.object}.")
             return number
         names = await self._crosswalk.of(object_of_key(intent.object), intent.lane)
-        own = names.get(erp_space(leg.erp))
+        same = leg.authoritative or object_of_key(intent.object) in place.manifest.same_numbers
+        own = own_number(names, leg.erp, str(intent.key), same=same)
         if own is not None:
             return own
-        if leg.authoritative or object_of_key(intent.object) in place.manifest.same_numbers:
-            return names.get(SHOWN) or str(intent.key)
         raise NoSuchDocument(
             f"Nobody knows under which number {leg.erp} has {intent.object} {intent.key}.", reason="unmapped"
         )
@@ -160,3 +153,7 @@ class Preparation:
         body = await self.body(leg, place)
         found = await current(place.side, await self.own_key(leg, place), None, self._timing.deadline_s())
         return prepared(place.side, leg.intent.verb, body, found)._replace(etag=step.etag)
+
+
+def _already(side: ErpSide, found: Found) -> AlreadySo:
+    return AlreadySo(dict(key_of(side, str(found.document.get(side.translation.plan.spec.key)))), found)

@@ -82,6 +82,7 @@ def test_a_change_of_such_a_field_alone_bothers_no_erp(plant: Plant, erps: Pair)
         answer = in_both(plant, plant.change(ORDERS, made["id"], {"incoterms": "EXW"}, etag))
     assert good(answer)["incoterms"] == "EXW"
     assert answer.headers["etag"] != etag
+    assert [leg["steps"] for leg in operation(plant, answer)["legs"]] == [[], []]
     assert good(plant.read(ORDERS, made["id"]))["incoterms"] == "EXW"
     emptied = plant.change(ORDERS, made["id"], {"incoterms": None}, answer.headers["etag"])
     assert good(emptied)["incoterms"] is None
@@ -158,7 +159,7 @@ def test_it_is_kept_where_a_person_says_that_the_write_happened(own: Deployment)
         assert good(plant.read(ORDERS, key))["incoterms"] == KEPT
 
 
-def test_explain_says_what_is_kept_and_that_no_erp_is_called(gateway: RunningGateway) -> None:
+def test_explain_says_what_is_kept_and_that_nothing_is_written(gateway: RunningGateway) -> None:
     own, url = gateway.deployment, "/api/v2/plants/1000/purchase-orders"
     who = ("--roles", "admin", "--plants", "*", "-o", "json")
     body = ("--data", json.dumps(purchase("1000", incoterms=KEPT)))
@@ -167,7 +168,7 @@ def test_explain_says_what_is_kept_and_that_no_erp_is_called(gateway: RunningGat
     assert made["why"].endswith("; the gateway keeps incoterms")
     change = ("--data", json.dumps({"incoterms": "EXW"}), "--if-match", '"L1n.eA"')
     *_, changed = json.loads(own.cli("explain", "PATCH", f"{url}/4500000001", *change, *who).stdout)
-    assert (changed["decides"], "keeps incoterms" in changed["why"]) == ("no call", True)
+    assert (changed["decides"], "keeps incoterms" in changed["why"]) == ("nothing written", True)
 
 
 def test_a_list_cannot_look_for_what_the_erp_does_not_have(gateway: RunningGateway) -> None:

@@ -30,13 +30,13 @@ async def shown(beside: RememberedBeside, *keys: str, erp: str = "old") -> list[
     return await completed(beside, erp, "*", ITEM, [{"id": key, "name": key.lower()} for key in keys])
 
 
-async def test_a_document_has_what_is_kept_of_it_and_an_empty_field_where_nothing_is() -> None:
+async def test_a_document_has_what_is_kept_of_it_and_what_nobody_said_is_not_told_to_be_empty() -> None:
     found = await shown(RememberedBeside(Shelf(), lambda: 0.0), "A", "B")
-    assert found == [{"id": "A", "name": "a", "old_number": "47"}, {"id": "B", "name": "b", "old_number": None}]
+    assert found == [{"id": "A", "name": "a", "old_number": "47"}, {"id": "B", "name": "b"}]
 
 
 async def test_what_is_kept_for_one_erp_is_not_shown_of_another() -> None:
-    assert (await shown(RememberedBeside(Shelf(), lambda: 0.0), "A", erp="new"))[0]["old_number"] is None
+    assert await shown(RememberedBeside(Shelf(), lambda: 0.0), "A", erp="new") == [{"id": "A", "name": "a"}]
 
 
 async def test_without_the_database_a_document_is_shown_as_it_was_and_nobody_guesses() -> None:

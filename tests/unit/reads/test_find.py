@@ -1,0 +1,47 @@
+"""One document by its number: the one that was asked for, and no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.dialects.compile import Translation
+from gateway.errors import NoSuchDocument
+from gateway.pipeline.execute import _beside
+from gateway.protocols.port import Answer
+from gateway.reads.authoritative import ErpSide, find
+from tests.contract.dialects.content import translation
+
+ITEM: Translation = translation("tryton", "item")
+
+
+class Lenient:
+    """An ERP for which small and large letters are the same, as its database compares them."""
+
+    async def read(self, shape: Any, key: Any, deadline_s: float, priority: Any) -> Answer:
+        return Answer(document={"code": key["code"].upper(), "name": "Valve"})
+
+
+def side() -> ErpSide:
+    nothing: Any = None
+    lenient: Any = Lenient()
+    return ErpSide("old", lenient, ITEM, nothing, "*", "legacy", 1)
+
+
+async def test_a_document_is_found_under_its_own_number_only() -> None:
+    assert (await find(side(), "P-47", 1.0)).document["name"] == "Valve"
+    with pytest.raises(NoSuchDocument, match="its number is 'P-47'"):
+        await find(side(), "p-47", 1.0)
+
+
+@pytest.mark.parametrize(("writes", "asked"), [(False, "memory"), (True, "store")])
+def test_a_write_asks_the_store_what_is_kept_beside_and_not_the_memory_of_reads(writes: bool, asked: str) -> None:
+    class Pinned:
+        beside, kept = "memory", "store"
+
+    class Asked:
+        in_force, operation = Pinned(), type("Operation", (), {"writes": writes})()
+
+    x: Any = Asked()
+    assert str(_beside(x)) == asked
