@@ -193,10 +193,12 @@ class Cases:
 
     async def _own_number(self, case: Case) -> str | None:
         intent, erp = case.operation.intent, case.row.erp
+        if intent.key is None:
+            return None
         named = object_of_key(intent.object)
         content = await self._contents(intent.content)
         same = case.leg.authoritative or named in content.manifest(erp).same_numbers
-        return own_number(await self._crosswalk.of(named, intent.lane), erp, str(intent.key), same=same)
+        return own_number(await self._crosswalk.of(named, intent.lane), erp, intent.key, same=same)
 
     def _following(self, case: Case, number: int) -> StepRecord:
         now_us = self._now_us()

@@ -67,7 +67,10 @@ class Client:
                 etag = (await self._changed(key, 100 + n, reference, None)).etag
 
     async def _changed(self, key: str, quantity: int, reference: str, if_match: ETag | None) -> Sent:
-        patch: Document = {"quantity": Decimal(quantity)}
+        # The old ERP has no field for a recipient: it is kept beside it, and the new one has it.
+        patch: Document = {"quantity": Decimal(quantity), "recipient": f"R-{quantity}"}
+        for name in self._world.fate.dice.choice(((), (), ("recipient",), ("quantity",))):
+            del patch[name]
         return await self._until_told("production_order", "change", key, patch, reference, if_match)
 
     async def _until_told(  # all of a request
@@ -123,7 +126,8 @@ class Client:
     ) -> Write:
         cell = instance.cell
         places = tuple(
-            self._world.place(side, instance.paths, object_, cell.term) for side in PHASES[cell.phase].writes
+            self._world.place(side, instance.paths, instance.beside, object_, cell.term)
+            for side in PHASES[cell.phase].writes
         )
         return Write(
             cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=sent.if_match, places=places,

@@ -172,12 +172,14 @@ def _confirmations_open(world: World) -> bool:
 
 def _orders(world: World, name: str, *, with_yield: bool) -> dict[str, Row]:
     found: dict[str, Row] = {}
+    beside = world.kept_beside(name)
     for key, row in world.erps[name].ledger.stored[_ORDER].rows.items():
         number = str(key[0])
         found[number] = found[number.lstrip("0")] = (
             row["qty"],
             row["is_released"],
             row["yield_qty"] if with_yield else None,
+            (row["recipient"] if beside is None else beside.get(number.lstrip("0"))) or None,
         )
     return found
 

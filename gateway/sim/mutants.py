@@ -18,11 +18,12 @@ from gateway.core import feeds, lanes, settling
 from gateway.core.intents import Accept, Accepted, Command, LegRef, LegRow, StepRecord, Verdict
 from gateway.core.lanes import CellNow
 from gateway.protocols.port import HttpCall, HttpReply
-from gateway.sim.seams import Life, SimWire
+from gateway.sim.seams import CountingJournal, Life, SimWire
 from gateway.sim.shape import Shape
-from gateway.sim.world import CountingJournal, World
+from gateway.sim.world import World
 from gateway.store.sql import Db
 from gateway.writes.delivery import Delivery
+from gateway.writes.moves import Moves
 from gateway.writes.noticed import Noticed, Reader
 from gateway.writes.prepare import Preparation
 
@@ -136,6 +137,10 @@ async def _nothing_begun(self: Delivery, leg: Any, place: Any, record: StepRecor
     return None
 
 
+async def _kept_by_nobody(*_: Any) -> None:
+    return None
+
+
 def _nothing(*_: Any) -> None:
     return None
 
@@ -187,6 +192,9 @@ MUTANTS = MappingProxyType(
         "no-lane": Mutant("a write does not wait for the one before it", ((lanes, "_head", _next_free),)),
         "if-match-at-accept": Mutant(
             "If-Match is compared at accept only, not when its turn comes", ((Preparation, "_as_read", _nothing),)
+        ),
+        "not-kept-beside": Mutant(
+            "what an ERP has no field for is kept by nobody", ((Moves, "_kept_beside", _kept_by_nobody),)
         ),
         "no-epoch-check": Mutant("an intent is taken whatever its epoch", ((lanes, "_accept", _any_epoch),)),
         "no-drain": Mutant("a cell moves while legs are open", world=_HastyWorld),

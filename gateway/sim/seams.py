@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from gateway.connectors.port import NoAnswer, NotSent, TooSlow
+from gateway.core.intents import Accepted, Command, EpochMoved, Fenced, Known, Move, Verdict
 from gateway.protocols.port import HttpCall, HttpReply
 from gateway.sim.erps.erp import Erp
 from gateway.sim.erps.wire.messages import Request
-from gateway.store.sql import StoreDown, Work, in_transaction
+from gateway.store.journal import Journal
+from gateway.store.sql import Database, StoreDown, Work, in_transaction
 
 T = TypeVar("T")
 
@@ -157,3 +160,32 @@ def _late_s(fate: Fate, fault: str | None) -> float:
     if fault in ("late", "late-drop"):
         return fate.between(CALL_S, CALL_S + EXEC_S - 1.5)
     return fate.between(0.5, CALL_S) if fault == "slow" else 0.0
+
+
+class CountingJournal(Journal):
+    """The journal, and what the protocol had to do in it."""
+
+    def __init__(
+        self, database: Database, seen: Counter[str], taken: set[str], begun: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(database)
+        self._seen, self._taken, self._begun = seen, taken, begun
+
+    async def do(self, command: Command) -> Verdict:
+        verdict = await self.committed(command)
+        if isinstance(verdict, Accepted):
+            self._taken.add(verdict.intent.id)
+        if isinstance(command, Move):
+            self._seen[f"{command.event}-{command.ref.side}"] += 1
+            if command.case is not None:
+                self._seen[f"case-{command.case.kind}"] += 1
+        for kind, name in ((Fenced, "fenced"), (Known, "known"), (EpochMoved, "epoch-moved")):
+            if isinstance(verdict, kind):
+                self._seen[name] += 1
+        if isinstance(command, Move) and command.event == "begin":
+            await self._begun()
+        return verdict
+
+    async def committed(self, command: Command) -> Verdict:
+        """What the production journal says, once it has committed."""
+        return await super().do(command)

@@ -1,9 +1,12 @@
-"""What a simulated history is made of, drawn from its seed."""
+"""What a simulated history is made of, drawn from its seed, and what its ERPs can do."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+
+from gateway.core.manifests import Manifest, Rule
+from gateway.sim.seams import EXEC_S
 
 LEGACY, CLOUD = "ecc", "s4"
 PLANT = "1000"
@@ -40,6 +43,7 @@ class Shape:
     """What people do in the ERPs themselves: when, where, what, and under which account."""
 
 
+_RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
 _DUAL = frozenset({"dual_legacy", "dual_cloud", "standby"})
 _ONWARD = {
     "legacy": ("dual_legacy",),
@@ -113,3 +117,22 @@ def _moves(dice: random.Random, phase: str) -> tuple[tuple[float, str], ...]:
         made.append((at_s, phase))
         at_s += dice.uniform(4, 15)
     return tuple(made)
+
+
+def manifest(name: str, shape: Shape) -> Manifest:
+    """What the ERP of this history can do."""
+    settle, window_s = shape.settle[name], float(shape.window_s[name])
+    keyed = Rule(settle="key", key_header="Repeatability-Request-ID", dedup_window_s=window_s, max_exec_s=EXEC_S)
+    field_ = "ZZGatewayId" if name == LEGACY else "YY1_GatewayId_ORD"
+    found = Rule(settle="reference", lookup_by=field_, max_exec_s=EXEC_S)
+    nothing = Rule(settle="none", max_exec_s=EXEC_S)
+    derives = {"derives": ["movement"]}
+    rules = {
+        "create": {"key": keyed, "reference": found}.get(settle, nothing),
+        "change": Rule(settle="conditional", max_exec_s=EXEC_S),
+        "release": Rule(settle="conditional", max_exec_s=EXEC_S, evidence={"status": _RELEASED}),
+    }
+    confirmed = (keyed if settle == "key" else nothing).model_copy(update=derives)
+    objects = {"production_order": rules, "confirmation": {"create": confirmed}}
+    followed = {"production_order": "changed_at", "movement": "posting_date"}
+    return Manifest(manifest=name, same_numbers=["item"], delta_feed=followed, objects=objects)

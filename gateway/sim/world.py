@@ -9,17 +9,16 @@ import asyncio
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from gateway.connectors.factory import make_connector
 from gateway.control.content import Content
+from gateway.core.canonical.stored import loaded
 from gateway.core.deployment import Auth, ErpLimits
 from gateway.core.deployment import Erp as ErpRule
-from gateway.core.intents import Accepted, Command, EpochMoved, Fenced, Known, Move, Verdict
-from gateway.core.manifests import Manifest, Rule
 from gateway.core.phases import PHASES, Side
 from gateway.core.settling import US
 from gateway.core.waves import Cell, moved
@@ -34,14 +33,15 @@ from gateway.sim.fate import LEASE_S, Dice
 from gateway.sim.judge import edited_lanes, judged, sides_agree
 from gateway.sim.occurred import occurred
 from gateway.sim.people import worked
-from gateway.sim.seams import CALL_S, EXEC_S, Life, SimStore, SimWire
-from gateway.sim.shape import CLOUD, LEGACY, PLANT, Shape
+from gateway.sim.seams import CALL_S, CountingJournal, Life, SimStore, SimWire
+from gateway.sim.shape import CLOUD, LEGACY, PLANT, Shape, manifest
 from gateway.sim.virtual_time import VirtualLoop
+from gateway.store.beside import BesideBook
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.feeds import FeedBook, FeedId
-from gateway.store.journal import Claimed, Journal
+from gateway.store.journal import Claimed
 from gateway.store.schema import empty_sqlite
-from gateway.store.sql import Database, StoreDown
+from gateway.store.sql import StoreDown
 from gateway.writes.engine import Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
@@ -54,7 +54,6 @@ Row = tuple[Any, ...]
 DOMAIN, STOCK = "production", "inventory"
 NAP_WHEN_BEGUN = 0.04
 SETTLES_WITHIN_S = 600
-_RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +70,6 @@ class History:
     trace: str
 
 
-class CountingJournal(Journal):
-    """The journal, and what the protocol had to do in it."""
-
-    def __init__(
-        self, database: Database, seen: Counter[str], taken: set[str], begun: Callable[[], Awaitable[None]]
-    ) -> None:
-        super().__init__(database)
-        self._seen, self._taken, self._begun = seen, taken, begun
-
-    async def do(self, command: Command) -> Verdict:
-        verdict = await self.committed(command)
-        if isinstance(verdict, Accepted):
-            self._taken.add(verdict.intent.id)
-        if isinstance(command, Move):
-            self._seen[f"{command.event}-{command.ref.side}"] += 1
-            if command.case is not None:
-                self._seen[f"case-{command.case.kind}"] += 1
-        for kind, name in ((Fenced, "fenced"), (Known, "known"), (EpochMoved, "epoch-moved")):
-            if isinstance(verdict, kind):
-                self._seen[name] += 1
-        if isinstance(command, Move) and command.event == "begin":
-            await self._begun()
-        return verdict
-
-    async def committed(self, command: Command) -> Verdict:
-        """What the production journal says, once it has committed."""
-        return await super().do(command)
-
-
 @dataclass(slots=True)
 class Instance:
     """One gateway of a world, and the table as it last saw it."""
@@ -110,6 +80,7 @@ class Instance:
     starting: asyncio.Future[None]
     cell: Cell
     feeds: Feeds
+    beside: BesideBook
 
     def waiting(self) -> Mapping[FeedId, Mapping[str, Waiting]]:
         """The records that it cannot tell yet."""
@@ -142,7 +113,7 @@ class World:
             [(PLANT, domain, LEGACY, CLOUD, shape.phase) for domain in (DOMAIN, STOCK)],
         )
         self.erps = {LEGACY: self._erp("legacy", LEGACY), CLOUD: self._erp("cloud", CLOUD)}
-        self.manifests = {name: _manifest(name, shape) for name in (LEGACY, CLOUD)}
+        self.manifests = {name: manifest(name, shape) for name in (LEGACY, CLOUD)}
         self.instances: list[Instance] = []
 
     def _erp(self, face: Any, name: str) -> Erp:
@@ -184,7 +155,7 @@ class World:
 
         journal, loop = self._journal(database, self.seen, self.taken, begun), asyncio.get_running_loop()
         skew_us = int(self.shape.skew_s[self._births % len(self.shape.skew_s)] * US)
-        paths = {name: self._path(name, life) for name in (LEGACY, CLOUD)}
+        paths, beside = {name: self._path(name, life) for name in (LEGACY, CLOUD)}, BesideBook(database)
         timing = Timing(
             call_s=CALL_S,
             wall_us=StoreClock(lambda: self.fate.wall_us() + skew_us),
@@ -193,14 +164,14 @@ class World:
             chance=self.fate.dice.random,
         )
         writes = Writes(
-            journal, Crosswalk(database), _Places(self, paths), timing, life.name, self._new_id, lambda: (LEGACY, CLOUD),
+            journal, Crosswalk(database), _Places(self, paths, beside), timing, life.name, self._new_id, lambda: (LEGACY, CLOUD),
             RelayLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
         )  # fmt: skip
         reader = self.reader(journal, writes.crosswalk, FeedBook(database), timing, life.name, self._new_id)
         limits = FeedLimits(poll_s=2.0 if self.shape.follows else 0.0, overlap_s=30.0)
         feeds = Feeds(reader, lambda: self.wanted_feeds(instance), limits)
         starting = asyncio.ensure_future(_starting(writes, feeds))
-        instance = Instance(life, writes, paths, starting, self.table(), feeds)
+        instance = Instance(life, writes, paths, starting, self.table(), feeds, beside)
         asyncio.ensure_future(self._following(instance))  # noqa: RUF006  # it ends with the world
         return instance
 
@@ -225,6 +196,14 @@ class World:
         connector = make_connector(free, dialect.file.protocol or "", SimWire(self.erps[name], name, life, self.fate))
         return replace(_shapes(name, dialect), connector=connector)
 
+    def kept_beside(self, name: str) -> dict[str, str] | None:
+        """The recipients of orders that the gateway keeps for an ERP, by number; None where the ERP has them."""
+        found = self.content.dialects[self.content.erps[name].dialect].of("production_order", PLANT)
+        if found is None or "recipient" not in found.plan.beside:
+            return None
+        query = "SELECT key, value FROM beside WHERE erp = ? AND object = 'production_order' AND field = 'recipient'"
+        return {key.lstrip("0"): loaded(value) for key, value in self.connection.execute(query, (name,))}
+
     def table(self) -> Cell:
         """The cell as the store has it now."""
         phase, epoch, term = self.connection.execute("SELECT phase, epoch, term FROM cell").fetchone()
@@ -235,17 +214,18 @@ class World:
         cells = (instance.cell, replace(instance.cell, domain=STOCK))
 
         def place(side: Side, object_: str) -> Place:
-            return self.place(side, instance.paths, object_, instance.cell.term)
+            return self.place(side, instance.paths, instance.beside, object_, instance.cell.term)
 
         return [feed for cell in cells for feed in feeds_of(cell, "c", place)]
 
-    def place(self, side: Side, paths: dict[str, ErpPath], object_: str, term: int) -> Place:
+    def place(self, side: Side, paths: dict[str, ErpPath], beside: BesideBook, object_: str, term: int) -> Place:
         """Where a leg goes."""
         name = self.cell.erp(side) or ""
         found = paths[name].of(object_, PLANT)
         if found is None:
             raise LookupError(object_)
-        return Place(ErpSide(name, paths[name].connector, found[0], found[1], PLANT, side, term), self.manifests[name])
+        at = ErpSide(name, paths[name].connector, found[0], found[1], PLANT, side, term, beside=beside)
+        return Place(at, self.manifests[name])
 
     # The history
 
@@ -376,11 +356,11 @@ def _behind(leg: Row, legs: list[Row], waits: list[Row], blocked: set[tuple[str,
 class _Places:
     """Finds a leg's place; a world has one content."""
 
-    def __init__(self, world: World, paths: dict[str, ErpPath]) -> None:
-        self._world, self._paths = world, paths
+    def __init__(self, world: World, paths: dict[str, ErpPath], beside: BesideBook) -> None:
+        self._world, self._paths, self._beside = world, paths, beside
 
     async def of(self, leg: Claimed) -> Place:
-        return self._world.place(leg.ref.side, self._paths, leg.intent.object, leg.intent.term)
+        return self._world.place(leg.ref.side, self._paths, self._beside, leg.intent.object, leg.intent.term)
 
 
 async def _starting(writes: Writes, feeds: Feeds) -> None:
@@ -392,25 +372,6 @@ async def _starting(writes: Writes, feeds: Feeds) -> None:
         else:
             feeds.start()
             return
-
-
-def _manifest(name: str, shape: Shape) -> Manifest:
-    """What the ERP of this history can do."""
-    settle, window_s = shape.settle[name], float(shape.window_s[name])
-    keyed = Rule(settle="key", key_header="Repeatability-Request-ID", dedup_window_s=window_s, max_exec_s=EXEC_S)
-    field_ = "ZZGatewayId" if name == LEGACY else "YY1_GatewayId_ORD"
-    found = Rule(settle="reference", lookup_by=field_, max_exec_s=EXEC_S)
-    nothing = Rule(settle="none", max_exec_s=EXEC_S)
-    derives = {"derives": ["movement"]}
-    rules = {
-        "create": {"key": keyed, "reference": found}.get(settle, nothing),
-        "change": Rule(settle="conditional", max_exec_s=EXEC_S),
-        "release": Rule(settle="conditional", max_exec_s=EXEC_S, evidence={"status": _RELEASED}),
-    }
-    confirmed = (keyed if settle == "key" else nothing).model_copy(update=derives)
-    objects = {"production_order": rules, "confirmation": {"create": confirmed}}
-    followed = {"production_order": "changed_at", "movement": "posting_date"}
-    return Manifest(manifest=name, same_numbers=["item"], delta_feed=followed, objects=objects)
 
 
 _PATHS: dict[tuple[str, int], ErpPath] = {}

@@ -78,7 +78,7 @@ class Preparation:
             self._not_moved(leg, place, body, found)
         ready = prepared(side, intent.verb, body, found)
         if found is not None and ready.nothing:
-            raise _already(side, found)
+            raise AlreadySo(dict(key_of(side, key)), found)
         return ready
 
     async def body(self, leg: Claimed, place: Place) -> Document | None:
