@@ -115,7 +115,7 @@ async def _completed(side: ErpSide, documents: list[Document]) -> list[Document]
 def query_of(side: ErpSide, where: Filter, order: tuple[str, ...], limit: int, place: str | None = None) -> Query:
     """What the ERP is asked for a list: the caller's filter within the cell's own plant. Raises: Unfilterable."""
     native = to_native(side.translation.plan, both(*_own_plant(side), where))
-    return Query(native, tuple(_native_order(side, name) for name in order), limit, place)
+    return Query(native, tuple(field for name in order for field in _native_order(side, name)), limit, place)
 
 
 def _no_service(side: ErpSide, refusal: ErpRefusal) -> ErpRefused:
@@ -151,12 +151,13 @@ def _own_plant(side: ErpSide) -> tuple[Filter, ...]:
     return (Compare("plant", "eq", side.plant),)
 
 
-def _native_order(side: ErpSide, name: str) -> str:
+def _native_order(side: ErpSide, name: str) -> tuple[str, ...]:
+    """A canonical field's order in the ERP's own fields: a day and its time are two."""
     field, _, direction = name.partition(" ")
     entry = side.translation.plan.level.entry(field)
     if entry is None or entry.codec is None or not (entry.codec.ordered or len(entry.native) == 1):
         raise Unfilterable(field, "the field has no order")
-    return "/".join(entry.native[0]) + (" desc" if direction else "")
+    return tuple("/".join(path) + (" desc" if direction else "") for path in entry.native)
 
 
 def key_of(side: ErpSide, key: str) -> NativeKey:
