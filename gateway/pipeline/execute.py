@@ -87,7 +87,9 @@ async def _bound_to_own(x: Exchange, side: ErpSide, operation: Operation) -> Non
     parent = required(x.resource, "resource").object
     if (found := required(x.erp, "ERP").of(parent, operation.plant)) is not None:
         above = side._replace(translation=found[0], shape=found[1])
-        await find(above, required(operation.document, "document")[x.action.binds], x.deadline_s)
+        key, numbers = required(operation.document, "document")[x.action.binds], _numbers(x)
+        own = await key_for_erp(numbers, side.name, parent, key) if numbers else key
+        await find(above, own, x.deadline_s)
 
 
 async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.support.gateway import DUAL, RunningGateway, deployment
+from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
 
 ORDERS = "production-orders"
@@ -208,3 +208,24 @@ def test_an_order_released_here_is_released_there(plant: Plant, follower: SimErp
     assert released.status_code in (200, 204)
     settled(plant, released)
     assert any(e["after"]["OrderIsReleased"] for e in orders(follower, mark, "update"))
+
+
+def test_an_order_made_before_the_plant_moved_is_confirmed_under_its_old_number(own: Deployment) -> None:
+    """The new ERP calls it otherwise; what hangs on it by its URL is looked for under that number there."""
+    own.begin_in({"1000": "dual_legacy"})
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "1000")
+        made = plant.ordered()
+        key = good(made, 201)["id"]
+        settled(plant, made)
+        settled(plant, plant.act(ORDERS, key, "release"))
+        own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
+        moved = own.cli("apply", "--unsafe-switch", "--wait", "30")
+        assert moved.exit_code == 0, moved.output
+        awaited(lambda: plant.read(ORDERS, key).headers["x-route"].startswith("cloud"))
+        mark = own.erps.cloud.length
+        answer = plant.act(ORDERS, key, "confirm", {"operation": "20", "quantity": {"value": "4", "unit": "H87"}})
+        assert good(answer, 201)["order"] == key
+        settled(plant, answer)
+        sent = own.erps.cloud.since(mark, origin="api")
+    assert [entry["verb"] for entry in sent if "onf" in entry["entity"]] == ["create"]
