@@ -189,7 +189,7 @@ class Cases:
                 case, f"{erp} lacks a part of the write, {words} there, and nobody knows that: import it first."
             )
         body = await for_erp(self._crosswalk, erp, intent.object, asked)
-        return kept_beside(erp, intent.plant, translation.plan, intent.verb, key, body) if key is not None else None
+        return kept_beside(erp, translation.plan, intent, key, body) if key is not None else None
 
     async def _own_number(self, case: Case) -> str | None:
         intent, erp = case.operation.intent, case.row.erp

@@ -121,7 +121,7 @@ class Names(NamedTuple):
 class Beside(NamedTuple):
     """What a write says in fields that the ERP lacks, of its document `key` there: the gateway keeps it.
 
-    `fields` are names and values as text. `new`: of a new document; what is kept of it already was said after it was made.
+    `fields` are names and values as text; `said_us` is when somebody said so: what was said later stays.
     """
 
     erp: str
@@ -129,7 +129,7 @@ class Beside(NamedTuple):
     plant: str
     key: str
     fields: tuple[tuple[str, str], ...]
-    new: bool = False
+    said_us: int
 
 
 @dataclass(frozen=True, slots=True)

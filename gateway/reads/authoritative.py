@@ -80,7 +80,8 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     told = document.get(side.translation.plan.spec.key)
     if told is not None and told != key:
         # An ERP may take a number written otherwise for the same: here it would be a second document, in a lane of its own.
-        raise NoSuchDocument(f"There is no {side.translation.plan.spec.name} {key!r}: its number is {told!r}.")
+        words = f"There is no {side.translation.plan.spec.name} {key!r}: its number is {told!r}."
+        raise NoSuchDocument(words, reason="another-number")
     (document,) = await _completed(side, [document])
     return Found(document, shown_etag(side, document, answer.etag), answer.etag, answer.document)
 

@@ -31,14 +31,13 @@ class Remembered(Generic[K, V]):
         self, room: Hashable, wanted: frozenset[K], look: Callable[[], Awaitable[Mapping[K, V]]]
     ) -> Mapping[K, V]:
         """What is under the keys, found by `look`. Raises: StoreDown: the store is gone, and some were not asked for before."""
-        known = all((room, key) in self._known for key in wanted)
-        if known and self._steady_s() < self._gone_until_s:
+        if self._steady_s() < self._gone_until_s and self._knows(room, wanted):
             return self._remembered(room, wanted)
         try:
             found = await look()
         except StoreDown:
             self._gone_until_s = self._steady_s() + GONE_S
-            if not known:
+            if not self._knows(room, wanted):
                 raise
             return self._remembered(room, wanted)
         for key in wanted:
@@ -48,6 +47,9 @@ class Remembered(Generic[K, V]):
         while len(self._known) > self._most:
             self._known.popitem(last=False)
         return found
+
+    def _knows(self, room: Hashable, wanted: frozenset[K]) -> bool:
+        return all((room, key) in self._known for key in wanted)
 
     def _remembered(self, room: Hashable, wanted: frozenset[K]) -> Mapping[K, V]:
         return {key: value for key in wanted if (value := self._known[room, key]) is not None}

@@ -35,10 +35,14 @@ class BesideBook:
 
 async def save_beside(db: Db, kept: Sequence[Beside]) -> None:
     """Keep fields in the caller's transaction. A create that is settled late takes no later change back."""
-    for each in kept:
-        meets = "NOTHING" if each.new else "UPDATE SET value = excluded.value"
-        await db.many(
-            "INSERT INTO beside (erp, object, plant, key, field, value) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608  # our own words
-            f"ON CONFLICT (erp, object, plant, key, field) DO {meets}",
-            [(each.erp, each.object, each.plant, each.key, *field) for field in each.fields],
-        )
+    rows = [
+        (each.erp, each.object, each.plant, each.key, name, value, each.said_us)
+        for each in kept
+        for name, value in each.fields
+    ]
+    await db.many(
+        "INSERT INTO beside (erp, object, plant, key, field, value, said_us) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (erp, object, plant, key, field) DO UPDATE SET value = excluded.value, said_us = excluded.said_us "
+        "WHERE beside.said_us <= excluded.said_us",
+        rows,
+    )

@@ -18,6 +18,7 @@ from gateway.dialects.running import Mismatch
 from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
 from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
+from gateway.store.sql import StoreDown
 
 
 class Outcome(NamedTuple):
@@ -204,7 +205,7 @@ async def left_behind(side: ErpSide, known: str | None, deadline_s: float) -> Ou
     """The document with the number `known`, read after a write."""
     try:
         found = await find(side, str(known), deadline_s) if known is not None else None
-    except (GatewayError, ErpRefusal):
+    except (GatewayError, ErpRefusal, StoreDown):
         found = None  # The write stands; only its picture is missing, and the caller can read it later.
     return Outcome(found.document, found.etag, known) if found else Outcome(None, None, known)
 

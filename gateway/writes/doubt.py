@@ -188,8 +188,11 @@ class Doubt:
         try:
             body, own = await self._preparation.body(leg, place), await self._preparation.own_key(leg, place)
             found = await current(place.side, own, None, self._timing.deadline_s())
-        except NoSuchDocument:
-            return False
+        except NoSuchDocument as err:
+            if err.extra.get("reason") != "another-number":
+                return False
+            await self._ask(leg, err.detail)
+            return True
         except GatewayError as err:
             await self._moves.try_later(leg, record, err)
             return True

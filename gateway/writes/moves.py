@@ -147,7 +147,7 @@ class Moves:
             return None
         body = await self._preparation.body(leg, place) or {}
         if own is not None:
-            return kept_beside(leg.erp, place.side.plant, place.side.translation.plan, leg.intent.verb, own, body)
+            return kept_beside(leg.erp, place.side.translation.plan, leg.intent, own, body)
         if lost := sorted(place.side.translation.plan.beside & body.keys()):
             reason = f"{leg.erp} told no number for the new document: nobody can find {', '.join(lost)} again"
             await self._journal.case(leg.ref, NewCase("not-kept", reason), self._timing.wall_us())

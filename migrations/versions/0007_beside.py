@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(120), primary_key=True),
         sa.Column("field", sa.String(64), primary_key=True),
         sa.Column("value", sa.Text, nullable=False),
+        sa.Column("said_us", sa.BigInteger, nullable=False),
     )
 
 

@@ -38,9 +38,9 @@ async def database(at: str) -> AsyncIterator[Database]:
     await store.close()
 
 
-def kept(key: str, document: Document, *, plant: str = "1000", new: bool = False) -> Beside:
+def kept(key: str, document: Document, *, plant: str = "1000", said_us: int = 5) -> Beside:
     fields = tuple((name, dumped(value)) for name, value in document.items())
-    return Beside("ecc", "production_order", plant, key, fields, new)
+    return Beside("ecc", "production_order", plant, key, fields, said_us)
 
 
 async def found(database: Database, *keys: str, plant: str = "1000") -> dict[str, Document]:
@@ -51,7 +51,7 @@ async def found(database: Database, *keys: str, plant: str = "1000") -> dict[str
 async def test_values_come_back_exactly_and_only_of_their_own_document(database: Database) -> None:
     first: Document = {"priority": Decimal("1.50"), "released_on": date(2026, 12, 1), "recipient": "GATE 3"}
     await database.transaction(
-        lambda db: save_beside(db, [kept("1", first, new=True), kept("1", {"recipient": "B"}, plant="2000")])
+        lambda db: save_beside(db, [kept("1", first), kept("1", {"recipient": "B"}, plant="2000")])
     )
     assert await found(database, "1", "2") == {"1": first}
     assert await found(database, "1", plant="2000") == {"1": {"recipient": "B"}}
@@ -60,7 +60,7 @@ async def test_values_come_back_exactly_and_only_of_their_own_document(database:
 
 @BOTH
 async def test_a_change_touches_its_own_fields_and_an_emptied_one_is_known_to_be_empty(database: Database) -> None:
-    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"}, new=True)]))
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"})]))
     await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": None, "version": "2"})]))
     assert await found(database, "1") == {"1": {"planner": "P", "version": "2", "recipient": None}}
 
@@ -68,6 +68,13 @@ async def test_a_change_touches_its_own_fields_and_an_emptied_one_is_known_to_be
 @BOTH
 async def test_a_create_that_is_settled_late_takes_no_later_change_back(database: Database) -> None:
     """Its answer was lost, and a client who saw the document in a list changed it meanwhile."""
-    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "B"})]))
-    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"}, new=True)]))
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "B"}, said_us=7)]))
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"}, said_us=5)]))
     assert await found(database, "1") == {"1": {"recipient": "B", "planner": "P"}}
+
+
+@BOTH
+async def test_a_new_document_under_an_old_number_shows_nothing_of_the_old_one(database: Database) -> None:
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"}, said_us=5)]))
+    await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "B", "planner": None}, said_us=9)]))
+    assert await found(database, "1") == {"1": {"recipient": "B", "planner": None}}
