@@ -23,6 +23,7 @@ from tests.integration.connectors.scripted import WHOLE, Seen, erp, listening, t
 
 CALL = HttpCall("POST", "/x", {}, b"{}")
 LONG_S = 30.0
+MOST_DIALS = 64
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "erp")])
 
 
@@ -150,16 +151,26 @@ async def test_an_erp_that_never_ends_the_handshake_got_no_request(authority: Au
 async def test_only_so_many_dials_are_under_way_at_once_and_the_others_wait_their_time(authority: Authority) -> None:
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         knocked.append(writer)
+        if len(knocked) == MOST_DIALS:
+            full.set()
         await reader.read()
         writer.close()
 
     knocked: list[asyncio.StreamWriter] = []
+    full = asyncio.Event()
     limits = {"connect_timeout_s": 60, "concurrency": 300}
-    async with listening(listen) as port:
-        async with transport(f"https://127.0.0.1:{port}", tls=authority.client(), **limits) as http:
-            ends = await asyncio.gather(*(http.exchange(CALL, 0.5) for _ in range(300)), return_exceptions=True)
+    async with (
+        listening(listen) as port,
+        transport(f"https://127.0.0.1:{port}", tls=authority.client(), **limits) as http,
+    ):
+        first = [asyncio.create_task(http.exchange(CALL, LONG_S)) for _ in range(MOST_DIALS)]
+        await full.wait()
+        ends = await asyncio.gather(*(http.exchange(CALL, 0.3) for _ in range(200)), return_exceptions=True)
         assert {type(end) for end in ends} == {NotSent}
-        assert len(knocked) == 64
+        assert len(knocked) == MOST_DIALS
+        for call in first:
+            call.cancel()
+        await asyncio.gather(*first, return_exceptions=True)
 
 
 async def test_a_connection_that_breaks_under_tls_is_no_answer_and_is_not_asked_again(authority: Authority) -> None:
