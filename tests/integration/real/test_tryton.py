@@ -238,9 +238,13 @@ async def test_a_change_between_the_gateways_read_and_its_write_is_found_by_tryt
     made = await proxied.ordered("RACE")
     key, etag = made.json()["id"], made.headers["etag"]
 
-    proxied.proxy.rules = [DelayResponse(1.5), Pass()]
+    # The gateway reads twice, the second time with nobody else's write in the lane: somebody works in the ERP after that.
+    seen = proxied.proxy.connections_seen
+    proxied.proxy.rules = [Pass(), DelayResponse(2.5), Pass()]
     writing = asyncio.create_task(proxied.changed(key, etag, {"quantity": {"value": "12.000"}}))
-    await asyncio.sleep(0.7)
+    while proxied.proxy.connections_seen < seen + 2:  # noqa: ASYNC110  # the proxy counts, and tells nobody
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(1.0)
     await asyncio.to_thread(_renamed, behind.server, int(key))
     problem = refused(await writing, 412, "stale-etag")
     assert problem["erp_code"] == "ConcurrencyException"
