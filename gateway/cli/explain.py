@@ -25,7 +25,7 @@ from gateway.edge.headers import Headers
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Caller
 from gateway.errors import GatewayError, Malformed, NotAuthenticated, StoreUnusable
-from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path
+from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path, required
 from gateway.pipeline.execute import erp_side, execute
 from gateway.pipeline.stages import STAGES
 from gateway.policy.cache import DecisionCache
@@ -37,7 +37,7 @@ from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
 from gateway.store.schema import at_head
 from gateway.store.waves import files_of, running
-from gateway.writes.carry import first_step
+from gateway.writes.carry import first_step, prepared
 
 _UNTIL_ERP = STAGES[: STAGES.index(execute)]
 
@@ -239,10 +239,16 @@ def _sent(x: Exchange) -> dict[str, str]:
         }
     erp, kept = x.erp.name if x.erp else "", _kept_beside(x)
     beside = f"; the gateway keeps {', '.join(sorted(kept))}" if kept else ""
-    if x.operation is not None and x.operation.verb == "change" and kept == (x.operation.document or {}).keys():
+    if x.operation is not None and x.operation.writes and _nothing(x):
         return {"decides": "nothing written", "why": f"{erp} lacks these fields{beside}"}
     body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
     return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{beside}"}
+
+
+def _nothing(x: Exchange) -> bool:
+    """Whether the ERP has no field for anything of a change."""
+    operation = required(x.operation, "operation")
+    return prepared(erp_side(x), operation.verb, operation.document, None).nothing
 
 
 def _kept_beside(x: Exchange) -> frozenset[str]:
