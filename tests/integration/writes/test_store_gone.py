@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.calls import Plant, good, refused
+from tests.e2e.calls import Plant, good, purchase, refused
 from tests.e2e.changes import MOVE
 from tests.support.crashes import awaited, frozen, out_of_order
 from tests.support.gateway import deployment
@@ -92,6 +92,25 @@ def test_a_database_that_says_nothing_holds_no_client_longer_than_its_own_time_a
         url = f"/api/v2/operations/{told['operation']}"
         awaited(lambda: (answer := plant.http.get(url)).status_code == 200 and answer.json()["state"] == "done")
         assert [entry["verb"] for entry in erps.since(mark).sent] == ["create"]
+
+
+def test_a_change_after_a_short_trouble_of_the_database_goes_by_what_it_says_and_not_by_what_reads_remember(
+    cluster: Cluster, erps: Pair, tmp_path: Path
+) -> None:
+    """For some seconds after it said nothing reads know by heart what is kept beside an ERP; a write may not."""
+    own = deployment(tmp_path, erps, database_url=cluster.create("short"))
+    own.edit("translators/sap-ecc/purchase_order.yaml", "  incoterms: refuse", "  incoterms: keep_beside")
+    own.environment["CHANGEOVER_LEASE_S"] = "120"
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "1000")
+        made = plant.create("purchase-orders", purchase("1000", incoterms="FCA"))
+        key, etag = good(made, 201)["id"], made.headers["etag"]
+        assert good(plant.read("purchase-orders", key))["incoterms"] == "FCA"
+        with frozen(cluster):
+            assert good(plant.read("purchase-orders", key))["incoterms"] == "FCA"
+        changed = plant.change("purchase-orders", key, {"incoterms": "EXW"}, etag)
+        assert good(changed)["incoterms"] == "EXW"
+        refused(plant.change("purchase-orders", key, {"incoterms": "DAP"}, etag), 412, "stale-etag")
 
 
 def test_a_gateway_that_slept_while_a_plant_was_moved_never_reads_by_the_old_table(

@@ -9,7 +9,6 @@ import pytest
 from gateway.core.filters import EVERYTHING
 from gateway.dialects.compile import Translation
 from gateway.errors import NoSuchDocument
-from gateway.pipeline.execute import _beside
 from gateway.protocols.port import Answer
 from gateway.reads.authoritative import ErpSide, find, query_of
 from tests.contract.dialects.content import translation
@@ -43,15 +42,3 @@ def test_a_list_in_the_order_of_a_moment_is_asked_for_by_its_day_and_then_its_ti
     assert asked == (
         "MfgOrderPlannedStartDate desc", "MfgOrderPlannedStartTime desc", "ManufacturingOrder",
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(("writes", "asked"), [(False, "memory"), (True, "store")])
-def test_a_write_asks_the_store_what_is_kept_beside_and_not_the_memory_of_reads(writes: bool, asked: str) -> None:
-    class Pinned:
-        beside, kept = "memory", "store"
-
-    class Asked:
-        in_force, operation = Pinned(), type("Operation", (), {"writes": writes})()
-
-    x: Any = Asked()
-    assert str(_beside(x)) == asked
