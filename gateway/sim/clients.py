@@ -19,7 +19,8 @@ from gateway.store.sql import StoreDown
 from gateway.writes.engine import Write, Written
 
 if TYPE_CHECKING:
-    from gateway.sim.world import Instance, World
+    from gateway.sim.instance import Instance
+    from gateway.sim.world import World
 
 RELEASES, CONFIRMS, RIVALS = 0.25, 0.5, 0.3
 
@@ -125,10 +126,7 @@ class Client:
         self, instance: Instance, object_: str, verb: str, key: str | None, document: Document | None, sent: Sent
     ) -> Write:
         cell = instance.cell
-        places = tuple(
-            self._world.place(side, instance.paths, instance.beside, object_, cell.term)
-            for side in PHASES[cell.phase].writes
-        )
+        places = tuple(instance.place(side, object_, cell.term) for side in PHASES[cell.phase].writes)
         return Write(
             cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=sent.if_match, places=places,
             client="mes", subject="mes", content="c", version="v2", deadline_s=self._world.fate.now_s() + CALL_S,

@@ -10,6 +10,7 @@ from gateway.sim.seams import EXEC_S
 
 LEGACY, CLOUD = "ecc", "s4"
 PLANT = "1000"
+DOMAIN, STOCK = "production", "inventory"
 ENDS_S = 60.0
 """Faults happen in this many first seconds."""
 

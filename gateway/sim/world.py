@@ -9,50 +9,31 @@ import asyncio
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from gateway.connectors.factory import make_connector
 from gateway.control.content import Content
 from gateway.core.canonical.stored import loaded
-from gateway.core.deployment import Auth, ErpLimits
-from gateway.core.deployment import Erp as ErpRule
-from gateway.core.phases import PHASES, Side
-from gateway.core.settling import US
+from gateway.core.phases import PHASES
 from gateway.core.waves import Cell, moved
-from gateway.dialects.library import Dialect
-from gateway.pipeline.exchange import ErpPath, erp_path
-from gateway.reads.authoritative import ErpSide
 from gateway.settings import shipped
 from gateway.sim.clients import Client, Sent
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.erp import Erp
-from gateway.sim.fate import LEASE_S, Dice
+from gateway.sim.fate import Dice
+from gateway.sim.instance import Instance
 from gateway.sim.judge import edited_lanes, judged, sides_agree
 from gateway.sim.occurred import occurred
 from gateway.sim.people import worked
-from gateway.sim.seams import CALL_S, CountingJournal, Life, SimStore, SimWire
-from gateway.sim.shape import CLOUD, LEGACY, PLANT, Shape, manifest
+from gateway.sim.seams import CountingJournal, Life
+from gateway.sim.shape import CLOUD, DOMAIN, LEGACY, PLANT, STOCK, Shape, manifest
 from gateway.sim.virtual_time import VirtualLoop
-from gateway.store.beside import BesideBook
-from gateway.store.crosswalk import Crosswalk
-from gateway.store.feeds import FeedBook, FeedId
-from gateway.store.journal import Claimed
 from gateway.store.schema import empty_sqlite
-from gateway.store.sql import StoreDown
-from gateway.writes.engine import Writes
-from gateway.writes.feed import Feeds
-from gateway.writes.feed_plan import Feed, feeds_of
-from gateway.writes.feed_state import FeedLimits
-from gateway.writes.noticed import Reader, Waiting
-from gateway.writes.place import Place, StoreClock, Timing
-from gateway.writes.relay import RelayLimits
+from gateway.writes.noticed import Reader
 
 Row = tuple[Any, ...]
-DOMAIN, STOCK = "production", "inventory"
-NAP_WHEN_BEGUN = 0.04
 SETTLES_WITHIN_S = 600
 
 
@@ -70,30 +51,13 @@ class History:
     trace: str
 
 
-@dataclass(slots=True)
-class Instance:
-    """One gateway of a world, and the table as it last saw it."""
-
-    life: Life
-    writes: Writes
-    paths: dict[str, ErpPath]
-    starting: asyncio.Future[None]
-    cell: Cell
-    feeds: Feeds
-    beside: BesideBook
-
-    def waiting(self) -> Mapping[FeedId, Mapping[str, Waiting]]:
-        """The records that it cannot tell yet."""
-        return self.feeds.waiting if self.life.alive else {}
-
-
 class World:
     """One history."""
 
     reader: type[Reader] = Reader
 
     def __init__(self, content: Content, shape: Shape, journal: type[CountingJournal] = CountingJournal) -> None:
-        self.content, self.shape, self._journal = content, shape, journal
+        self.content, self.shape, self.journal = content, shape, journal
         self.fate = Dice(shape)
         self.fate.crash, self.fate.in_charge = self._crash, self._in_charge
         self.seen: Counter[str] = Counter()
@@ -145,56 +109,12 @@ class World:
 
     def _born(self) -> Instance:
         self._births += 1
-        life = Life(f"gw-{self._births}")
-        database = SimStore(self.connection, life, self.fate)
+        return Instance(self, self._births)
 
-        async def begun() -> None:
-            """A step is in the journal and not on its way yet: the worst moment to fall asleep."""
-            self.fate.naps(life, NAP_WHEN_BEGUN)
-            await life.go_on()
-
-        journal, loop = self._journal(database, self.seen, self.taken, begun), asyncio.get_running_loop()
-        skew_us = int(self.shape.skew_s[self._births % len(self.shape.skew_s)] * US)
-        paths, beside = {name: self._path(name, life) for name in (LEGACY, CLOUD)}, BesideBook(database)
-        timing = Timing(
-            call_s=CALL_S,
-            wall_us=StoreClock(lambda: self.fate.wall_us() + skew_us),
-            steady_s=loop.time,
-            boot_s=loop.time,
-            chance=self.fate.dice.random,
-        )
-        writes = Writes(
-            journal, Crosswalk(database), _Places(self, paths, beside), timing, life.name, self._new_id, lambda: (LEGACY, CLOUD),
-            RelayLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
-        )  # fmt: skip
-        reader = self.reader(journal, writes.crosswalk, FeedBook(database), timing, life.name, self._new_id)
-        limits = FeedLimits(poll_s=2.0 if self.shape.follows else 0.0, overlap_s=30.0)
-        feeds = Feeds(reader, lambda: self.wanted_feeds(instance), limits)
-        starting = asyncio.ensure_future(_starting(writes, feeds))
-        instance = Instance(life, writes, paths, starting, self.table(), feeds, beside)
-        asyncio.ensure_future(self._following(instance))  # noqa: RUF006  # it ends with the world
-        return instance
-
-    async def _following(self, instance: Instance) -> None:
-        """An instance sees a change of the table a little later."""
-        while instance.life.alive:
-            await asyncio.sleep(self.fate.between(0.3, 1.0))
-            await instance.life.go_on()
-            instance.cell = self.table()
-
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """The next id of an intent."""
         self._ids += 1
         return hashlib.sha256(f"{self.shape.seed}/{self._ids}".encode()).hexdigest()[:32]
-
-    def _path(self, name: str, life: Life) -> ErpPath:
-        rule = self.content.erps[name]
-        free = ErpRule(
-            erp=name, title=name, dialect=rule.dialect, base_url="http://erp", auth=Auth(kind="none"),
-            headers=rule.headers, limits=ErpLimits(breaker_failures=1000, call_timeout_s=CALL_S),
-        )  # fmt: skip
-        dialect = self.content.dialects[rule.dialect]
-        connector = make_connector(free, dialect.file.protocol or "", SimWire(self.erps[name], name, life, self.fate))
-        return replace(_shapes(name, dialect), connector=connector)
 
     def kept_beside(self, name: str) -> dict[str, str] | None:
         """The recipients of orders that the gateway keeps for an ERP, by number; None where the ERP has them."""
@@ -208,24 +128,6 @@ class World:
         """The cell as the store has it now."""
         phase, epoch, term = self.connection.execute("SELECT phase, epoch, term FROM cell").fetchone()
         return replace(self.cell, phase=phase, epoch=epoch, term=term)
-
-    def wanted_feeds(self, instance: Instance) -> list[Feed]:
-        """The feeds of the cells, as an instance sees them; orders and stock move together."""
-        cells = (instance.cell, replace(instance.cell, domain=STOCK))
-
-        def place(side: Side, object_: str) -> Place:
-            return self.place(side, instance.paths, instance.beside, object_, instance.cell.term)
-
-        return [feed for cell in cells for feed in feeds_of(cell, "c", place)]
-
-    def place(self, side: Side, paths: dict[str, ErpPath], beside: BesideBook, object_: str, term: int) -> Place:
-        """Where a leg goes."""
-        name = self.cell.erp(side) or ""
-        found = paths[name].of(object_, PLANT)
-        if found is None:
-            raise LookupError(object_)
-        at = ErpSide(name, paths[name].connector, found[0], found[1], PLANT, side, term, beside=beside)
-        return Place(at, self.manifests[name])
 
     # The history
 
@@ -328,7 +230,7 @@ class World:
                 read[id_] = max(read.get(id_, 0.0), read_s)
         if not (alive := self.alive()):
             return False
-        return all(read.get(feed.id, 0.0) >= since_s for feed in self.wanted_feeds(alive[0]))
+        return all(read.get(feed.id, 0.0) >= since_s for feed in alive[0].wanted_feeds())
 
     def still_open(self) -> list[tuple[Any, ...]]:
         """Legs that have not ended and wait, directly or behind others, for no person."""
@@ -351,38 +253,6 @@ def _behind(leg: Row, legs: list[Row], waits: list[Row], blocked: set[tuple[str,
     ]
     parents = {(on, s) for i, s, on in waits if (i, s) == (intent, side)}
     return bool(blocked & ({(r[0], r[1]) for r in before} | parents))
-
-
-class _Places:
-    """Finds a leg's place; a world has one content."""
-
-    def __init__(self, world: World, paths: dict[str, ErpPath], beside: BesideBook) -> None:
-        self._world, self._paths, self._beside = world, paths, beside
-
-    async def of(self, leg: Claimed) -> Place:
-        return self._world.place(leg.ref.side, self._paths, self._beside, leg.intent.object, leg.intent.term)
-
-
-async def _starting(writes: Writes, feeds: Feeds) -> None:
-    while True:
-        try:
-            await writes.relay.start()
-        except StoreDown:
-            await asyncio.sleep(0.5)
-        else:
-            feeds.start()
-            return
-
-
-_PATHS: dict[tuple[str, int], ErpPath] = {}
-
-
-def _shapes(name: str, dialect: Dialect) -> ErpPath:
-    """The shapes of an ERP's documents, worked out once for all histories."""
-    key = (name, id(dialect))
-    if key not in _PATHS:
-        _PATHS[key] = erp_path(name, None, dialect)  # type: ignore[arg-type]  # each world puts its own connector in
-    return _PATHS[key]
 
 
 @lru_cache(maxsize=1)
