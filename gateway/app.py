@@ -7,7 +7,6 @@ import os
 import random
 import socket
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,23 +17,20 @@ from gateway.connectors.registry import Connectors
 from gateway.control import waves
 from gateway.control.callers import authenticator_of
 from gateway.control.content import Content, load, read_folder, unpack
-from gateway.core.budget import Priority, Seat, priority_of_leg, seated
-from gateway.core.deployment import Erp
-from gateway.core.phases import Side
+from gateway.core.budget import Seat, seated
 from gateway.core.rates import RateClass, RateCounters
-from gateway.core.waves import Cell, WaveTable
-from gateway.dialects.library import Dialect
+from gateway.core.waves import WaveTable
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import TokenVerifier
-from gateway.errors import Broken, ContentError, Mistake, SecretMissing, StoreUnusable
+from gateway.errors import ContentError, Mistake, SecretMissing, StoreUnusable
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
-from gateway.pipeline.exchange import Clock, ErpPath, InForce, erp_path, never
+from gateway.pipeline.exchange import Clock, InForce, never
+from gateway.places import Places
 from gateway.policy.bundle import ActiveBundle
 from gateway.policy.cache import DecisionCache
 from gateway.policy.manifest import MANIFEST
 from gateway.policy.service import Policy
-from gateway.reads.authoritative import ErpSide
 from gateway.reads.beside import RememberedBeside
 from gateway.reads.numbers import RememberedNumbers
 from gateway.settings import Settings, shipped
@@ -42,7 +38,7 @@ from gateway.store.beside import BesideBook
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook
-from gateway.store.journal import Claimed, Journal
+from gateway.store.journal import Journal
 from gateway.store.points import arm
 from gateway.store.schema import migrate
 from gateway.store.sql import machine_us
@@ -53,10 +49,9 @@ from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
 from gateway.writes.feed_state import FeedLimits
 from gateway.writes.noticed import Reader
-from gateway.writes.place import Place, StoreClock, Timing
+from gateway.writes.place import StoreClock, Timing
 from gateway.writes.relay import OWN_PART, RelayLimits
 
-_CONTENTS_KEPT = 4
 _READ_PART = 0.95  # of a lease: a read that begins before its end harms nobody; clocks may differ by the rest
 CLOCK = Clock(time.time, time.monotonic, lambda: os.urandom(16).hex())
 
@@ -113,7 +108,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._writes: Writes | None = None
         self._feeds: Feeds | None = None
-        self._contents: OrderedDict[str, Content] = OrderedDict()
+        self._places = Places(store, self._connectors, lambda: self._in_force)
 
     @property
     def in_force(self) -> InForce:
@@ -256,7 +251,7 @@ class Gateway:
         log.info("table.in_force", revision=made.table.revision, content=made.content.revision)
 
     def _built(self, content: Content, table: WaveTable) -> InForce:
-        erps = {name: self._path(erp, content.dialects[erp.dialect]) for name, erp in content.erps.items()}
+        erps = {name: self._places.path(erp, content.dialects[erp.dialect]) for name, erp in content.erps.items()}
         authenticator = authenticator_of(content.clients, self._http)
         self._tokens = authenticator.tokens
         return InForce(
@@ -308,7 +303,7 @@ class Gateway:
         writes = Writes(
             Journal(database, writers=1 if self.store.is_sqlite else 3),
             Crosswalk(database),
-            _Places(self),
+            self._places,
             timing,
             f"{socket.gethostname()[:40]}-{CLOCK.new_id()[:12]}",
             operation_id,
@@ -331,49 +326,11 @@ class Gateway:
             return  # a restored store does not know the last writes: they would look like people's edits
         made = self.in_force
         for _, cell in sorted(made.table.cells.items()):
-            yield from feeds_of(cell, made.content.revision, partial(self._place, made, cell))
-
-    def _place(self, made: InForce, cell: Cell, side: Side, object_: str) -> Place | None:
-        name = cell.erp(side)
-        path = made.erps.get(name) if name is not None else None
-        found = path.of(object_, cell.plant) if path is not None else None
-        if name is None or path is None or found is None:
-            return None
-        at = ErpSide(
-            name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION, made.kept
-        )
-        return Place(at, made.content.manifest(name))
+            yield from feeds_of(cell, made.content.revision, partial(self._places.fed, made, cell))
 
     async def content_of(self, revision_: str) -> Content:
         """The content that an intent was accepted with. Raises: Broken: it is in no archive."""
-        made = self._in_force
-        if made is not None and made.content.revision == revision_:
-            return made.content
-        if revision_ not in self._contents:
-            blob = await files_of(self.store, revision_)
-            if blob is None:
-                raise Broken(f"The archive has no content {revision_}.")
-            # A leg asks no policy: one that was once in force is not tried again, nor by another engine.
-            self._contents[revision_] = await asyncio.to_thread(load, unpack(blob), try_policies=False)
-            while len(self._contents) > _CONTENTS_KEPT:
-                self._contents.popitem(last=False)
-        return self._contents[revision_]
-
-    def path_to(self, content: Content, erp: str) -> ErpPath:
-        """The way to an ERP: the words are the given content's, the address and the budget those in force."""
-        made = self._in_force
-        if made is not None and made.content is content:
-            return made.erps[erp]
-        declared = content.erps[erp]
-        dialect = content.dialects[declared.dialect]
-        now = made.content.erps.get(erp) if made is not None else None
-        if made is not None and now is not None:
-            same = made.content.dialects[now.dialect].file.protocol == dialect.file.protocol
-            declared = now if same else declared
-        return self._path(declared, dialect)
-
-    def _path(self, erp: Erp, dialect: Dialect) -> ErpPath:
-        return erp_path(erp.erp, self._connectors.to(erp, dialect.file.protocol or ""), dialect)
+        return await self._places.content_of(revision_)
 
     async def metrics_text(self) -> bytes:
         """The exposition, with what connectors and the decision cache count copied in."""
@@ -416,26 +373,3 @@ async def _fit(policy: Policy, *, serving: bool) -> None:
     if serving and policy.fit is False:
         await policy.close()
         raise ContentError([Mistake(f"policies/{MANIFEST}", 0, 0, f"the OPA server's {policy.trouble}")])
-
-
-class _Places:
-    """Finds where a leg goes, in the content its intent was accepted with."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    async def of(self, leg: Claimed) -> Place:
-        intent = leg.intent
-        content = await self._gateway.content_of(intent.content)
-        path = self._gateway.path_to(content, leg.erp)
-        found = path.of(intent.object, intent.plant)
-        if found is None:
-            raise Broken(f"{leg.erp} has no {intent.object}.")
-        priority = priority_of_leg(
-            authoritative=leg.authoritative, settling=leg.state == "settling", reopened=leg.reopened > 0
-        )
-        side = ErpSide(
-            leg.erp, path.connector, found[0], found[1], intent.plant, leg.ref.side, intent.term, priority,
-            self._gateway.in_force.kept,
-        )  # fmt: skip
-        return Place(side, content.manifest(leg.erp))
