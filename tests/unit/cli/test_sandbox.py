@@ -26,12 +26,14 @@ def test_keys_and_addresses_are_there_before_anything_answers(tmp_path: Path, mo
         yield
 
     monkeypatch.setattr(sandbox, "running", started)
-    ran = CliRunner().invoke(app, ["sandbox", "--folder", str(tmp_path), "--port", "18080", "--admin-port", "18081"])
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        port, admin = (str(each.getsockname()[1]) for each in (one, other))
+    ran = CliRunner().invoke(app, ["sandbox", "--folder", str(tmp_path), "--port", port, "--admin-port", admin])
     assert ran.exit_code == 1
     (text,) = seen
     assert "export KEY_MES=" in text
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
-    assert "export GATEWAY=http://127.0.0.1:18080\n" in text
+    assert f"export GATEWAY=http://127.0.0.1:{port}\n" in text
 
 
 def test_a_second_sandbox_on_the_same_port_says_so_and_leaves_the_first_ones_keys_alone(tmp_path: Path) -> None:
