@@ -165,6 +165,28 @@ def test_it_is_kept_where_a_person_says_that_the_write_happened(own: Deployment)
         assert good(plant.read(ORDERS, key))["incoterms"] == KEPT
 
 
+def test_nobody_can_say_that_it_happened_where_the_erp_has_no_number_for_it(own: Deployment) -> None:
+    """What the gateway keeps stands under that number: it would be lost. A change that keeps nothing is closed."""
+    own.begin_in({"1000": "dual_legacy"})
+    lacking(own)
+    said = ("--happened", "yes", "--reason", "looked", "--actor", "anna")
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "1000")
+        before = good(plant.listed(ORDERS))["items"]  # made while the plant had one ERP
+        outcomes = []
+        for number, (found, patch) in enumerate(
+            zip(before, ({"incoterms": KEPT}, {"payment_terms": "0002"}), strict=False), 1
+        ):
+            answer = plant.change(ORDERS, found["id"], patch, plant.read(ORDERS, found["id"]).headers["etag"])
+            assert answer.is_success, answer.text
+            awaited(lambda answer=answer: operation(plant, answer)["state"] == "parked")  # type: ignore[misc]  # bound now
+            outcomes.append(own.cli("case", "close", str(number), *said, content=False))
+        assert [closed.exit_code == 0 for closed in outcomes] == [False, True]
+        assert "s4 lacks a part of the write" in (told := " ".join(outcomes[0].output.split()))
+        assert "incoterms" in told
+        assert good(plant.read(ORDERS, before[0]["id"]))["incoterms"] == KEPT
+
+
 def test_explain_says_what_is_kept_and_that_nothing_is_written(gateway: RunningGateway) -> None:
     own, url = gateway.deployment, "/api/v2/plants/1000/purchase-orders"
     who = ("--roles", "admin", "--plants", "*", "-o", "json")
