@@ -30,7 +30,7 @@ from gateway.core.intents import (
     step_token,
 )
 from gateway.dialects.compile import Translation
-from gateway.errors import Broken, CaseMoved, Invalid, NoSuchCase
+from gateway.errors import CaseMoved, Invalid, NoSuchCase
 from gateway.reads.numbers import for_erp
 from gateway.store.cases import UNDECIDED, CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk import Crosswalk
@@ -107,6 +107,7 @@ class Cases:
         """Send the leg again, at its place in the lane. Raises: NoSuchCase, CaseMoved."""
         case = await self._parked(id_)
         _certain(case)
+        await self._translation(case)
         return await self._act(case, "replay", by, "reopen", {"leg": "sent again"}, dry_run=dry_run)
 
     async def repair(self, id_: int, by: Acting, patch: Mapping[str, Any], *, dry_run: bool = False) -> Acted:
@@ -160,7 +161,9 @@ class Cases:
         intent, leg = case.operation.intent, case.leg
         if not leg.authoritative and case.operation.legs[0].state != "done":
             raise _moved(case, "The side in charge has not taken the write yet: wait for it, it may refuse.")
-        translation = await self._translation(case)
+        translation = await self._spoken(case)
+        if translation is None:
+            return await self._typed_in(case, by, key, dry_run=dry_run)
         native, names, number = await self._named(case, translation, key)
         shown = {"leg": "done", "key": number}
         step = case.step._replace(state="done", note=by.reason) if case.step is not None and case.in_doubt else None
@@ -174,6 +177,14 @@ class Cases:
         beside = await self._kept_beside(case, translation, number)
         more = {"key": native, "names": names, "step": step, "answer": answer, "beside": beside}
         return await self._act(case, "close", by, "finish", shown, dry_run=dry_run, **more)
+
+    async def _typed_in(self, case: Case, by: Acting, key: str | None, *, dry_run: bool) -> Acted:
+        """Somebody has entered it in an ERP with which the gateway cannot speak of it. Its number there need not be known."""
+        intent = case.operation.intent
+        if key is not None and intent.key is None:
+            await self._free(case, key)
+        names = (Names(intent.object, intent.lane, erp_space(case.row.erp), key),) if key and intent.key is None else ()
+        return await self._act(case, "close", by, "finish", {"leg": "done", "key": key}, dry_run=dry_run, names=names)
 
     async def _kept_beside(self, case: Case, translation: Translation, number: str | None) -> Beside | None:
         """What the gateway keeps of the write for an ERP without a field for it. Raises: CaseMoved: nobody can find it again."""
@@ -278,13 +289,20 @@ class Cases:
         return case
 
     async def _translation(self, case: Case) -> Translation:
-        """How the side's dialect says the object, in the content the write was accepted with. Raises: Broken."""
-        content = await self._contents(case.operation.intent.content)
-        erp = content.erps[case.row.erp]
-        found = content.dialects[erp.dialect].of(case.row.object, case.row.plant)
+        """How the side's dialect says the object. Raises: CaseMoved: it does not."""
+        found = await self._spoken(case)
         if found is None:
-            raise Broken(f"{erp.erp} has no {case.row.object}.")
+            raise _moved(
+                case,
+                f"{case.row.erp} has no {case.row.object} for the gateway: enter it there by hand, and close the case with "
+                "whether it happened.",
+            )
         return found
+
+    async def _spoken(self, case: Case) -> Translation | None:
+        """How the side's dialect says the object, in the content the write was accepted with; None where it does not."""
+        content = await self._contents(case.operation.intent.content)
+        return content.dialects[content.erps[case.row.erp].dialect].of(case.row.object, case.row.plant)
 
 
 _NOT_DONE = dumped(

@@ -9,6 +9,7 @@ from gateway.core.canonical import Document
 from gateway.core.contracts import Contract
 from gateway.core.crosswalk import REFERENCES
 from gateway.core.filters import Filter, compared, with_values
+from gateway.core.intents import NewLeg
 from gateway.core.phases import PHASES
 from gateway.core.waves import Cell
 from gateway.dialects.filters import Unfilterable
@@ -146,7 +147,7 @@ async def _write(x: Exchange, side: ErpSide, operation: Operation) -> Result:
 
 
 def _asked(x: Exchange, side: ErpSide, operation: Operation) -> Write:
-    caller = known_caller(x)
+    caller, places = known_caller(x), tuple(_places(x, side, operation))
     return Write(
         cell=required(x.cell, "cell"),
         spec=operation.spec,
@@ -154,7 +155,7 @@ def _asked(x: Exchange, side: ErpSide, operation: Operation) -> Write:
         key=operation.key,
         document=operation.document,
         if_match=x.if_match,
-        places=tuple(_places(x, side, operation)),
+        places=tuple(place for place in places if isinstance(place, Place)),
         client=caller.client_id,
         subject=caller.subject,
         content=x.in_force.content.revision,
@@ -163,22 +164,23 @@ def _asked(x: Exchange, side: ErpSide, operation: Operation) -> Write:
         permitted=partial(authorize_lines, x),
         idempotency_key=x.idempotency_key,
         one_number=x.in_force.table.one_number,
+        unplaced=tuple(leg for leg in places if isinstance(leg, NewLeg)),
     )
 
 
-def _places(x: Exchange, side: ErpSide, operation: Operation) -> Iterator[Place]:
-    """Where the write goes: the authoritative side first."""
+def _places(x: Exchange, side: ErpSide, operation: Operation) -> Iterator[Place | NewLeg]:
+    """Where the write goes: the authoritative side first. What the other ERP has no place for is owed to it, and a person's."""
     cell: Cell = required(x.cell, "cell")
     content = x.in_force.content
     yield Place(side, content.manifest(side.name))
     for other in PHASES[cell.phase].writes[1:]:
         erp = x.in_force.erps[required(cell.erp(other), "ERP")]
         found = erp.of(operation.spec.name, operation.plant)
-        if found is not None:
-            place = side._replace(
-                name=erp.name, connector=erp.connector, translation=found[0], shape=found[1], side=other
-            )
-            yield Place(place, content.manifest(erp.name))
+        if found is None:
+            yield NewLeg(other, erp.name, parked=f"{erp.name} has no {operation.spec.name}.")
+            continue
+        place = side._replace(name=erp.name, connector=erp.connector, translation=found[0], shape=found[1], side=other)
+        yield Place(place, content.manifest(erp.name))
 
 
 async def _shown(x: Exchange, side: ErpSide, operation: Operation, done: Written) -> Result:

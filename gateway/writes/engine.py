@@ -82,6 +82,8 @@ class Write(NamedTuple):
     idempotency_key: str | None = None
     one_number: bool = False
     """Every ERP's numbers are those that clients know."""
+    unplaced: tuple[NewLeg, ...] = ()
+    """Legs to ERPs without such an object: parked from the start."""
 
 
 class Written(NamedTuple):
@@ -166,6 +168,7 @@ class Writes:
         legs = (
             NewLeg(first.side.side, first.side.name, starts=True, step=sent.record),
             *(self._following(w, place, ready.found) for place in others),
+            *w.unplaced,
         )
         accept = Accept(
             intent, legs, self.instance, self.timing.wall_us(), self._replay(w, intent), names, new_lane=new_lane

@@ -229,3 +229,31 @@ def test_an_order_made_before_the_plant_moved_is_confirmed_under_its_old_number(
         settled(plant, answer)
         sent = own.erps.cloud.since(mark, origin="api")
     assert [entry["verb"] for entry in sent if "onf" in entry["entity"]] == ["create"]
+
+
+def test_what_the_other_erp_has_no_place_for_is_taken_and_a_person_hears_of_it_at_once(own: Deployment) -> None:
+    """The client never hears of it. Somebody enters it there by hand; or a dialect is written, for what comes after."""
+    own.begin_in({"1000": "dual_legacy"})
+    (own.content / "translators/sap-s4/confirmation.yaml").unlink()
+    said = ("--reason", "entered by hand", "--actor", "anna")
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "1000")
+        key = good(plant.ordered(), 201)["id"]
+        good(plant.act(ORDERS, key, "release"))
+        mark, confirmed = own.erps.legacy.length, []
+        for number, quantity in enumerate(("2", "3"), 1):
+            confirmed.append(
+                plant.act(ORDERS, key, "confirm", {"operation": "20", "quantity": {"value": quantity, "unit": "H87"}})
+            )
+            good(confirmed[-1], 201)
+            (found,) = [c for c in gateway.admin("/admin/v1/cases").json()["cases"] if c["case"] == number]
+            assert (found["kind"], found["reason"]) == ("untranslatable", "s4 has no confirmation.")
+        assert len(own.erps.legacy.since(mark, origin="api")) == 2
+        refused_ = own.cli("case", "replay", "1", *said, content=False)
+        assert refused_.exit_code != 0
+        assert "enter it there by hand" in " ".join(refused_.output.split())
+        happened = own.cli("case", "close", "1", "--happened", "yes", "--key", "900", *said, content=False)
+        given_up = own.cli("case", "close", "2", *said, content=False)
+        assert (happened.exit_code, given_up.exit_code) == (0, 0), happened.output + given_up.output
+        states = [[leg["state"] for leg in operation(plant, each)["legs"]] for each in confirmed]
+        assert states == [["done", "done"], ["done", "voided"]]
