@@ -71,7 +71,7 @@ class Working:
     waits: list[tuple[str, Side, str]] = field(default_factory=list)
     new_steps: list[tuple[LegId, StepRecord]] = field(default_factory=list)
     steps: list[tuple[LegId, StepRecord]] = field(default_factory=list)
-    names: list[Names] = field(default_factory=list)
+    names: list[tuple[Names, int]] = field(default_factory=list)
     beside: list[Beside] = field(default_factory=list)
     answers: list[tuple[str, str]] = field(default_factory=list)
     documents: list[tuple[str, str]] = field(default_factory=list)
@@ -121,7 +121,7 @@ def _accept(w: Working, c: Accept) -> Verdict:
     if c.replay is not None:
         w.replays[c.replay.client, c.replay.key] = Known(intent.id, c.replay.fingerprint)
         w.new_replays.append((c.replay, intent.id))
-    w.names.extend(c.names)
+    w.names.extend((names, c.now_us) for names in c.names)
     started = [_new_leg(w, c, intent, leg) for leg in c.legs]
     return Accepted(intent, next((ref for ref in started if ref is not None), None))
 
@@ -234,7 +234,7 @@ def _noted(w: Working, row: LegRow, c: Move) -> None:
     if c.next_step is not None:
         w.new_steps.append((id_, c.next_step))
         row.values["step"] = c.next_step.number
-    w.names.extend(c.names)
+    w.names.extend((names, c.now_us) for names in c.names)
     if c.beside is not None:
         w.beside.append(c.beside)
     if c.answer is not None:

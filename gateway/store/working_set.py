@@ -195,7 +195,7 @@ def _new_leg(w: Working, leg: LegRow) -> tuple[Any, ...]:
 
 async def _save_names(db: Db, w: Working) -> None:
     """Crosswalk rows that contradict none; one that does opens a case instead of failing the outcome that brought it."""
-    wanted = list(dict.fromkeys(w.names))
+    wanted = dict(w.names)
     if not wanted:
         return
     objects = sorted({n.object for n in wanted})
@@ -207,12 +207,12 @@ async def _save_names(db: Db, w: Working) -> None:
     by_key = {(r[0], r[2], r[3]): r[1] for r in rows}
     by_id = {(r[0], r[1], r[2]): r[3] for r in rows}
     new = []
-    for n in wanted:
+    for n, at_us in wanted.items():
         other_id, other_key = by_key.get((n.object, n.space, n.key)), by_id.get((n.object, n.canonical, n.space))
         if other_id == n.canonical and other_key == n.key:
             continue
         if other_id is not None or other_key is not None:
-            w.cases += _contradictions(w, n, other_id, other_key)
+            w.cases += _contradictions(w, n, at_us, other_id, other_key)
             continue
         by_key[n.object, n.space, n.key], by_id[n.object, n.canonical, n.space] = n.canonical, n.key
         new.append((n.object, n.canonical, n.space, n.key))
@@ -221,13 +221,12 @@ async def _save_names(db: Db, w: Working) -> None:
 
 
 def _contradictions(
-    w: Working, n: Names, other_id: str | None, other_key: str | None
+    w: Working, n: Names, at_us: int, other_id: str | None, other_key: str | None
 ) -> list[tuple[LegId, NewCase, int]]:
     held = f"{n.key} already stands for {other_id}" if other_id else f"{n.canonical} is already called {other_key}"
     case = NewCase("crosswalk", f"{n.object} {n.key} of {n.space} cannot stand for {n.canonical}: {held}")
     legs = [leg for leg in (*w.changed.values(), *w.new_legs.values()) if leg.lane == n.canonical]
-    now_us = max((leg.values.get("ended_us") or 0 for leg in legs), default=0)
-    return [((leg.intent, leg.side), case, now_us) for leg in legs[:1]]
+    return [((leg.intent, leg.side), case, at_us) for leg in legs[:1]]
 
 
 async def _save_cases(db: Db, w: Working) -> None:

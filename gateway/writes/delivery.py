@@ -10,7 +10,6 @@ from functools import partial
 
 from gateway.core import settling
 from gateway.core.budget import priority_of_leg
-from gateway.core.canonical.stored import dumped
 from gateway.core.intents import (
     Intent,
     NewCase,
@@ -22,7 +21,6 @@ from gateway.core.settling import US
 from gateway.errors import (
     ErpBusy,
     ErpDown,
-    ErpRefused,
     GatewayError,
     OutcomeUnknown,
     Unavailable,
@@ -161,8 +159,7 @@ class Delivery:
             done = record._replace(state="done")
             if number < len(p.steps):
                 record = self.record(leg, number, rule, p)
-                await self.moves.move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
-                await reached("step.between")
+                await self.moves.advance(leg, place, done, record, key)
             else:
                 other = self._following(leg, just.other if just is not None else None)
                 await self.moves.finish(leg, place, answer, key, done, other)
@@ -221,19 +218,11 @@ class Delivery:
             return
         elif number > 0:
             reason = f"{number} of its steps were carried out, the next was refused: {err.detail}"
-            await self.moves.move(
-                leg,
-                "park",
-                step=record._replace(state="refused", note=err.detail),
-                error=err.detail,
-                case=NewCase("half-done", reason),
-            )
-            self.moves.tell_refused(
-                leg,
-                ErpRefused(
-                    f"The first {number} step(s) were carried out, the next was not: {err.detail}", reason="half-done"
-                ),
-            )
+            no = record._replace(state="refused", note=err.detail)
+            await self.moves.move(leg, "park", step=no, error=err.detail, case=NewCase("half-done", reason))
+            if leg.authoritative:
+                # Neither done nor refused: whoever is told no would send it again, beside what is there already.
+                self.moves.tell(leg.intent.id, None)
         elif leg.authoritative:
             no = record._replace(state="refused", note=err.detail)
             await self.moves.move(leg, "refuse", step=no, error=err.detail, answer=error_text(err))

@@ -217,6 +217,6 @@ class Doubt:
             await self._moves.try_later(leg, step, err if isinstance(err, GatewayError) else Conflict(str(err)))
             return
         record = self._sender.record(leg, number, rule, ready)
-        await self._moves.move(leg, "advance", step=done, next_step=record, key=dumped(dict(key)))
+        await self._moves.advance(leg, place, done, record, key)
         now = leg._replace(state="sending", step=record, native_key=dumped(dict(key)))
         await self._sender.send_from(now, place, ready, number, begun=True)

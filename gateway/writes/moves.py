@@ -101,6 +101,18 @@ class Moves:
         if verdict.released:
             await self.go(verdict.released)
 
+    async def advance(
+        self, leg: Claimed, place: Place, done: StepRecord, following: StepRecord, key: NativeKey
+    ) -> None:
+        """A step was carried out, and the next one is about to be sent. What the document is called now, everybody may know."""
+        names = learned(leg, self._number(leg, place, key)) if leg.intent.key is None else ()
+        await self.move(leg, "advance", step=done, next_step=following, key=dumped(dict(key)), names=names)
+        await reached("step.between")
+
+    def _number(self, leg: Claimed, place: Place, key: NativeKey) -> str | None:
+        """The new document's number, as far as it is known."""
+        return number_of(place.side, key, None) or number_of(place.side, key, asked_of(leg)[0])
+
     # Ended
 
     async def finish(
@@ -119,9 +131,7 @@ class Moves:
         `document` where what stood before has changed.
         """
         intent, side = leg.intent, place.side
-        number = None
-        if intent.key is None:
-            number = number_of(side, key, None) or number_of(side, key, asked_of(leg)[0])
+        number = self._number(leg, place, key) if intent.key is None else None
         names = learned(leg, number)
         own = number if intent.key is None else await self._preparation.own_key(leg, place)
         shown = kept_for_feed(leg, place, answer)

@@ -1,0 +1,123 @@
+"""A write of several steps of which the ERP refuses a later one: neither done nor refused, and a person's to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.e2e.calls import Plant, good, order, refused
+from tests.e2e.test_dual_writes import orders, settled
+from tests.support.crashes import ORDERS, PHASES, Site, dual_site
+from tests.support.gateway import RunningGateway
+from tests.support.simulated import Pair, SimErp
+
+RELEASED = {
+    "sap-ecc": "{do: call, name: ReleaseOrder, arguments: {ManufacturingOrder: ManufacturingOrder}}",
+    "sap-s4": "{do: call, name: ReleaseOrder, bound: true}",
+}
+LOCKED = {"action": "status", "status": 400, "message": "Plant is closed", "method": "POST", "match": "ReleaseOrder"}
+BY_ANNA = ("--reason", "the plant is open again", "--actor", "anna")
+
+
+@pytest.fixture(scope="module")
+def site(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """ERPs in which a new order is released by a second call."""
+    edits = [
+        (
+            f"translators/{dialect}/production_order.yaml",
+            "  create: [{do: create}]",
+            f"  create: [{{do: create}}, {call}]",
+        )
+        for dialect, call in RELEASED.items()
+    ]
+    return dual_site(tmp_path_factory.mktemp("half"), erps, edits=edits)
+
+
+@pytest.fixture(scope="module")
+def gateway(site: Site) -> Iterator[RunningGateway]:
+    with site.running() as started:
+        yield started
+
+
+@pytest.fixture(params=sorted(PHASES))
+def plant(gateway: RunningGateway, request: pytest.FixtureRequest) -> Plant:
+    return Plant(gateway.client("admin"), request.param)
+
+
+@pytest.fixture
+def leader(erps: Pair, plant: Plant) -> SimErp:
+    return erps.legacy if PHASES[plant.plant] == "dual_legacy" else erps.cloud
+
+
+@pytest.fixture
+def follower(erps: Pair, plant: Plant) -> SimErp:
+    return erps.cloud if PHASES[plant.plant] == "dual_legacy" else erps.legacy
+
+
+class Half:
+    """An order that the ERP in charge made and would not release."""
+
+    def __init__(self, plant: Plant, leader: SimErp, site: Site) -> None:
+        self.plant, self.headers, self.document = plant, {"Idempotency-Key": str(uuid4())}, order()
+        self.mark = leader.length
+        with leader.fault(**LOCKED):
+            self.answer = self.again()
+            settled(plant, self.answer, "parked")
+        ((_, self.side, self.kind, self.reason),) = [c for c in site.cases() if c[0] == self.answer.headers["x-op-id"]]
+        ((self.case,),) = site.rows(
+            f"SELECT id FROM case_ WHERE intent = '{self.answer.headers['x-op-id']}' AND state = 'open'"
+        )
+
+    def again(self) -> httpx.Response:
+        return self.plant.create(ORDERS, self.document, **self.headers)
+
+
+@pytest.fixture
+def half(plant: Plant, leader: SimErp, site: Site) -> Half:
+    return Half(plant, leader, site)
+
+
+def test_the_client_is_told_to_wait_each_time_it_asks_and_never_no(
+    half: Half, leader: SimErp, follower: SimErp
+) -> None:
+    """A no would be sent again under another key, beside the order that is there."""
+    mark = follower.length
+    assert (half.kind, "Plant is closed" in half.reason) == ("half-done", True)
+    for answer in (half.answer, half.again(), half.again()):
+        assert (answer.status_code, answer.headers["x-op-id"]) == (202, half.answer.headers["x-op-id"]), answer.text
+    assert len(orders(leader, half.mark)) == 1
+    assert orders(follower, mark) == []
+
+
+def test_sent_again_by_a_person_it_is_finished_and_the_other_erp_has_it_too(
+    half: Half, site: Site, leader: SimErp, follower: SimErp
+) -> None:
+    mark = follower.length
+    assert site.made.cli("case", "replay", str(half.case), *BY_ANNA, content=False).exit_code == 0
+    settled(half.plant, half.answer)
+    (made,), (there,) = orders(leader, half.mark), orders(follower, mark)
+    told = good(half.again(), 201)
+    assert told["id"] == made["key"][next(iter(made["key"]))].lstrip("0")
+    assert told["status"] == "released"
+    assert there["verb"] == "create"
+    assert [e["after"]["OrderIsReleased"] for e in orders(leader, half.mark, "update")] == [True]
+
+
+def test_given_up_by_a_person_it_is_refused_and_the_order_that_is_there_is_known(
+    half: Half, site: Site, leader: SimErp, follower: SimErp
+) -> None:
+    """What is left behind is somebody's to tidy up: nobody takes it for an order that a person made."""
+    mark = follower.length
+    assert site.made.cli("case", "close", str(half.case), *BY_ANNA, content=False).exit_code == 0
+    for answer in (half.again(), half.again()):
+        assert "A person decided" in refused(answer, 422, "erp-refused")["detail"]
+    (made,) = orders(leader, half.mark)
+    number = next(iter(made["key"].values()))
+    lane = site.rows(f"SELECT lane FROM intent WHERE id = '{half.answer.headers['x-op-id']}'")[0][0]
+    known = site.rows(f"SELECT space, key FROM crosswalk WHERE canonical = '{lane}'")
+    assert sorted(space for space, _ in known) == sorted(["erp:ecc" if half.side == "legacy" else "erp:s4", "shown"])
+    assert {key.lstrip("0") for _, key in known} == {number.lstrip("0")}
+    assert orders(follower, mark) == []
