@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gateway.core.intents import (
+    ENDED,
     OUTCOMES,
     Accept,
     Command,
@@ -70,6 +71,12 @@ class OperationView:
     intent: Intent
     legs: tuple[LegView, ...]
     answer: str | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the client's answer is there: the authoritative leg has ended, or stands half done before a person."""
+        state = self.legs[0].state
+        return state in ENDED or (state == "parked" and self.answer is not None)
 
 
 class Journal:

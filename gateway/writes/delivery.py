@@ -21,6 +21,7 @@ from gateway.core.settling import US
 from gateway.errors import (
     ErpBusy,
     ErpDown,
+    ErpRefused,
     GatewayError,
     OutcomeUnknown,
     Unavailable,
@@ -219,10 +220,12 @@ class Delivery:
         elif number > 0:
             reason = f"{number} of its steps were carried out, the next was refused: {err.detail}"
             no = record._replace(state="refused", note=err.detail)
-            await self.moves.move(leg, "park", step=no, error=err.detail, case=NewCase("half-done", reason))
-            if leg.authoritative:
-                # Neither done nor refused: whoever is told no would send it again, beside what is there already.
-                self.moves.tell(leg.intent.id, None)
+            words = f"The first {number} step(s) were carried out, the next was not: {err.detail}"
+            half = ErpRefused(words, reason="half-done", operation=leg.intent.id)
+            told = error_text(half) if leg.authoritative else None
+            case = NewCase("half-done", reason)
+            await self.moves.move(leg, "park", step=no, error=err.detail, case=case, answer=told)
+            self.moves.tell_refused(leg, half)
         elif leg.authoritative:
             no = record._replace(state="refused", note=err.detail)
             await self.moves.move(leg, "refuse", step=no, error=err.detail, answer=error_text(err))

@@ -17,7 +17,6 @@ from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import SHOWN, Number, canonical_id, erp_space, parents
 from gateway.core.etags import ETag, content_hash, parse
 from gateway.core.intents import (
-    ENDED,
     Accept,
     Accepted,
     EpochMoved,
@@ -298,7 +297,7 @@ class Writes:
                     view = await self.journal.operation(id_)
                     # Whoever carries it here tells more than the journal does: that nothing was sent, and why.
                     here = caller.answer.done() or id_ in self._answering
-                    if not here and view is not None and view.legs and view.legs[0].state in ENDED:
+                    if not here and view is not None and view.legs and view.answered:
                         return self._told_to(id_, _stored(view))
         if not caller.taken:
             raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=id_)
@@ -318,7 +317,7 @@ class Writes:
         view = await self.journal.operation(known.intent)
         if view is None:
             raise IdempotencyMismatch("The operation of this Idempotency-Key is gone.")
-        if view.legs[0].state not in ENDED:
+        if not view.answered:
             if known.intent in self._callers:
                 raise IdempotencyInFlight("The first request with this key is still being answered.", retry_after_s=1)
             return Pending(known.intent, replayed=True)
