@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.core.canonical import OBJECTS, Document
+from gateway.core.canonical import OBJECTS, Document, values_at
 
 SHOWN = "shown"
 """The space of the numbers that clients see: the first one an object was shown with, for ever."""
@@ -46,7 +46,7 @@ def numbers(object_: str, document: Document) -> frozenset[Number]:
     """Every number that a document names."""
     found = set()
     for path, of in REFERENCES[object_]:
-        found |= {(of, value) for value in _values(document, path) if value}
+        found |= {(of, value) for value in values_at(document, path) if value}
     return frozenset(found)
 
 
@@ -57,7 +57,7 @@ def parents(object_: str, document: Document) -> frozenset[Number]:
         (of, value)
         for path, of in REFERENCES[object_]
         if path != (key,) and of not in ("item", object_)
-        for value in _values(document, path)
+        for value in values_at(document, path)
         if value
     }
     return frozenset(named)
@@ -80,14 +80,6 @@ def renamed(object_: str, document: Document, names: Mapping[Number, str]) -> Do
 def _row(row: Document, name: str, of: str, names: Mapping[Number, str]) -> Document:
     value = row.get(name)
     return {**row, name: names[of, value]} if value and (of, value) in names else row
-
-
-def _values(document: Document, path: tuple[str, ...]) -> Iterator[str]:
-    if len(path) == 1:
-        yield document.get(path[0]) or ""
-        return
-    for row in document.get(path[0]) or ():
-        yield row.get(path[1]) or ""
 
 
 def own_number(names: Mapping[str, str], erp: str, shown: str, *, same: bool) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.core.canonical import Document, ObjectSpec
+from gateway.core.canonical import Document, ObjectSpec, values_at
 from gateway.errors import Denied, Overloaded
 from gateway.pipeline.exchange import Exchange, Operation, filled, known_caller, required
 from gateway.policy.decision import Decision
@@ -12,7 +12,7 @@ from gateway.policy.question import Question, Subject
 
 
 async def authorize(x: Exchange) -> Exchange:
-    """Ask the policy, for the plant of the cell and for every other plant the document's lines name.
+    """Ask the policy, for the plant of the cell and for every other plant the document names.
 
     Raises: Denied, PolicyUnavailable, Overloaded: the caller's rate class is used up.
     """
@@ -26,7 +26,7 @@ async def authorize(x: Exchange) -> Exchange:
 
 
 async def authorize_lines(x: Exchange, document: Document, first: Decision | None = None) -> None:
-    """Ask the policy for every other plant that a document's lines name: a caller's own document or the ERP's.
+    """Ask the policy for every other plant that a document names: a caller's own document or the ERP's.
 
     Takes: `first`, the decision for the plant of the cell, which says what is masked. Raises: Denied, also where another plant
     hides more: a document is masked as one.
@@ -37,7 +37,7 @@ async def authorize_lines(x: Exchange, document: Document, first: Decision | Non
         masked = (first or required(x.decision, "decision")).obligations.mask
         if hidden := sorted(set(decision.obligations.mask) - set(masked)):
             raise Denied(
-                f"The document has lines of plant {plant}, where this caller may not see every field.",
+                f"Plant {plant} has a part in the document, and there this caller may not see every field.",
                 reasons=["obligation-not-enforceable:mask"], plant=plant, fields=hidden,
             )  # fmt: skip
 
@@ -66,14 +66,13 @@ def question(x: Exchange, operation: Operation, plant: str) -> Question:
 
 
 def plants_of(operation: Operation) -> set[str]:
-    """The plants that the lines of what was sent name."""
+    """The plants that what was sent names beside its own."""
     return plants_in(operation.spec, operation.document or {})
 
 
 def plants_in(spec: ObjectSpec, document: Document) -> set[str]:
-    """The plants that the document's lines name."""
-    rows = document.get(spec.plant_of_lines or "") or ()
-    return {row["plant"] for row in rows if row.get("plant")}
+    """The plants that a document names beside its own: of its lines, and whoever plans for it."""
+    return {plant for path in spec.plants for plant in values_at(document, path) if plant}
 
 
 def _unmasked_filter(operation: Operation, decision: Decision) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from gateway.core.phases import PHASES
 from gateway.core.waves import Cell, WaveTable
-from gateway.errors import ErpRefused, MixedCells, NotYet, RouteUnknown, StaleEtag, UnroutedPlant
+from gateway.errors import ErpRefused, Invalid, MixedCells, NotYet, RouteUnknown, StaleEtag, UnroutedPlant
 from gateway.pipeline.authorize import plants_of
 from gateway.pipeline.exchange import ErpPath, Exchange, Operation, filled, required
+from gateway.pipeline.negotiate import client_path
 
 
 async def steer(x: Exchange) -> Exchange:
     """Find the cell, its side and the ERP behind it.
 
-    Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, RouteUnknown, ErpRefused: the ERP has no such object.
+    Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, RouteUnknown, Invalid, ErpRefused: the ERP has no such object.
     """
     if x.watched is not None or x.result is not None:
         return x
@@ -26,6 +27,7 @@ async def steer(x: Exchange) -> Exchange:
             f"The cell ({cell.plant}, {cell.domain}) is in phase {cell.phase}, which carries no traffic yet.",
             phase=cell.phase,
         )
+    _own_line(x, operation)
     _one_side(x.in_force.table, operation, cell)
     if x.if_match is not None and (x.if_match.side, x.if_match.term) != (side, cell.term):
         raise StaleEtag("The document has moved to the other ERP since it was read: read it again.")
@@ -56,8 +58,19 @@ def cell_of(table: WaveTable, plant: str, domain: str) -> Cell:
     return cell
 
 
+def _own_line(x: Exchange, operation: Operation) -> None:
+    """A document whose lines say which plant it is of has one of its own plant, or nobody finds it there again. Raises: Invalid."""
+    lines = operation.spec.plant_of_lines
+    rows = (operation.document or {}).get(lines or "")
+    if lines is None or not rows or any(row.get("plant") in (None, operation.plant) for row in rows):
+        return
+    field = client_path(required(x.client, "client dialect"), (lines, 0, "plant"))
+    reason = f"no line is of plant {operation.plant}: send the document there"
+    raise Invalid("The document is not of the plant it was sent to.", errors=[{"field": field, "reason": reason}])
+
+
 def _one_side(table: WaveTable, operation: Operation, cell: Cell) -> None:
-    """A document is written to one ERP as a whole; its lines may not belong to another one."""
+    """A document is written to one ERP as a whole: no other one's plant may have a part in it."""
     if operation.document is None:
         return
     mine = PHASES[cell.phase].authoritative
@@ -66,6 +79,6 @@ def _one_side(table: WaveTable, operation: Operation, cell: Cell) -> None:
         side = PHASES[other.phase].authoritative
         if mine is None or side is None or other.erp(side) != cell.erp(mine):
             raise MixedCells(
-                f"Lines for {plant} belong to another ERP than {cell.plant}: send one document for each.",
+                f"{plant} belongs to another ERP than {cell.plant}: send one document for each.",
                 plants=[cell.plant, plant],
             )

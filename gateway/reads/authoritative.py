@@ -179,8 +179,19 @@ def decoded(side: ErpSide, native: dict[str, object]) -> Document:
         raise DialectBroken(
             f"{side.name} sent {field} in a way its dialect does not know: {err.reason}.", field=field
         ) from err
-    # Where the ERP names the plant on the lines only, the header's is the cell's.
-    return document if side.plant == ENTERPRISE or "plant" in document else {"plant": side.plant, **document}
+    if side.plant == ENTERPRISE:
+        return document
+    # Where the ERP names the plant on the lines only, the header's is the cell's; where on the header only, the lines' is that.
+    return _placed(side, document if "plant" in document else {"plant": side.plant, **document})
+
+
+def _placed(side: ErpSide, document: Document) -> Document:
+    plan = side.translation.plan
+    name = plan.spec.plant_of_lines
+    entry = plan.level.entry(name) if name is not None and document.get(name) else None
+    if name is None or entry is None or entry.rows is None or entry.rows.entry("plant") is not None:
+        return document
+    return {**document, name: [{**row, "plant": document["plant"]} for row in document[name]]}
 
 
 def shown_etag(side: ErpSide, document: Document, native: str | None) -> ETag:

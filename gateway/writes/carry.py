@@ -5,7 +5,7 @@ Nothing here writes to the journal; the calls in between are told what to send n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gateway.core import settling
@@ -63,6 +63,8 @@ def encoded(side: ErpSide, verb: str, document: Document | None, found: Found | 
     """The native body. Raises: Invalid."""
     if document is None:
         return None
+    if errors := [{"path": path, "reason": reason} for path, reason in _elsewhere(side, document)]:
+        raise Invalid(f"{side.name} cannot take the document.", errors=errors)
     try:
         if verb != "change":
             return side.translation.encode_write(document)
@@ -70,6 +72,20 @@ def encoded(side: ErpSide, verb: str, document: Document | None, found: Found | 
     except Mismatch as err:
         errors = [{"path": list(err.canonical), "reason": err.reason}]
         raise Invalid(f"{side.name} cannot take the document.", errors=errors) from err
+
+
+def _elsewhere(side: ErpSide, document: Document) -> Iterator[tuple[list[str | int], str]]:
+    """Rows of another plant where the ERP places all of them where the document is: they would end up in the wrong one."""
+    plan = side.translation.plan
+    for name, *inner in plan.spec.plants:
+        entry = plan.level.entry(name)
+        if not inner or entry is None or entry.rows is None:
+            continue
+        told = entry.rows.entry("plant")
+        if told is None or told.access == "read_only":
+            for number, row in enumerate(document.get(name) or ()):
+                if row.get("plant") not in (None, side.plant):
+                    yield [name, number, "plant"], f"{side.name} has it in plant {side.plant} only"
 
 
 def _changed(translation: Translation, patch: Document, now: Document) -> NativeDocument:

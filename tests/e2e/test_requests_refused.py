@@ -242,6 +242,48 @@ def test_lines_for_plants_on_two_erps_are_refused_as_a_whole(hamburg: Plant) -> 
     assert problem["plants"] == ["1000", "3000"]
 
 
+COMPONENT = {"line": "10", "item": "SEAL-1", "quantity": {"value": "1", "unit": "H87"}}
+STEP = {"sequence": "10", "work_center": "ASSEMBLY", "quantity": {"value": "1", "unit": "H87"}}
+ELSEWHERE = [
+    ("components", [COMPONENT | {"plant": "3000"}]),
+    ("operations", [STEP | {"plant": "3000"}]),
+    ("planning_plant", "3000"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), ELSEWHERE)
+def test_an_order_that_another_erps_plant_has_a_part_in_is_refused_as_a_whole(
+    hamburg: Plant, erps: Pair, field: str, value: object
+) -> None:
+    with erps.untouched():
+        problem = refused(hamburg.ordered(**{field: value}), 422, "mixed-cells")
+    assert problem["plants"] == ["1000", "3000"]
+
+
+@pytest.mark.parametrize(("field", "value"), ELSEWHERE)
+def test_whoever_may_write_for_one_plant_cannot_give_another_a_part_in_the_order(
+    gateway: RunningGateway, erps: Pair, field: str, value: object
+) -> None:
+    plant = Plant(gateway.client("hamburg"), "1000")
+    with erps.untouched():
+        problem = refused(plant.ordered(**{field: value}), 403, "denied")
+    assert problem["reasons"] == ["plant-not-granted"]
+
+
+def test_a_part_of_another_plant_that_the_erp_has_no_field_for_is_refused_not_lost(hamburg: Plant, erps: Pair) -> None:
+    """The old ERP makes every step of an order where the order is made."""
+    with erps.untouched():
+        problem = refused(hamburg.ordered(operations=[STEP | {"plant": "2000"}]), 422, "invalid-document")
+    assert fields_of(problem) == {"operations.0.plant"}
+
+
+def test_a_purchase_order_belongs_to_the_plant_it_is_sent_to(hamburg: Plant, erps: Pair) -> None:
+    """Nobody could read it there afterwards."""
+    with erps.untouched():
+        problem = refused(hamburg.bought(lines=[purchase_line("2000")]), 422, "invalid-document")
+    assert fields_of(problem) == {"lines.0.plant"}
+
+
 def test_a_change_without_if_match_is_refused(hamburg: Plant) -> None:
     refused(hamburg.change("production-orders", "1000000", {"quantity": {"value": "1"}}), 428, "etag-required")
 

@@ -5,6 +5,7 @@ Each object says its domain, its scope (of a plant or of the enterprise) and whi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -36,7 +37,8 @@ class FieldSpec:
 class ObjectSpec:
     """A canonical object: its place in the business and its fields.
 
-    `key` is the field that names a document within its cell; `plant_of_lines` is the list whose rows carry plants of their own.
+    `key` is the field that names a document within its cell; `plant_of_lines` is the list whose rows tell the document's plant;
+    `plants` are the paths of all fields that name plants beside the document's own.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ObjectSpec:
     key: str
     plant_of_lines: str | None = None
     fields: tuple[FieldSpec, ...] = field(default=())
+    plants: tuple[tuple[str, ...], ...] = ()
 
     def field(self, name: str) -> FieldSpec:
         return next(f for f in self.fields if f.name == name)
@@ -78,7 +81,25 @@ def field_specs(model: type[Canonical]) -> tuple[FieldSpec, ...]:
 
 def _object(name: str, model: type[Canonical], domain: str, **more: Any) -> ObjectSpec:
     more = {"scope": "plant", "key": "id"} | more
-    return ObjectSpec(name, model, domain, fields=field_specs(model), **more)
+    fields = field_specs(model)
+    return ObjectSpec(name, model, domain, fields=fields, plants=tuple(_plants(fields)), **more)
+
+
+def _plants(fields: tuple[FieldSpec, ...]) -> Iterator[tuple[str, ...]]:
+    for spec in fields:
+        if spec.name.endswith("_plant"):
+            yield (spec.name,)
+        if any(row.name == "plant" for row in spec.rows):
+            yield (spec.name, "plant")
+
+
+def values_at(document: Document, path: tuple[str, ...]) -> Iterator[str]:
+    """The texts at a path: of a field, or of a field of each row of a list."""
+    if len(path) == 1:
+        yield document.get(path[0]) or ""
+        return
+    for row in document.get(path[0]) or ():
+        yield row.get(path[1]) or ""
 
 
 OBJECTS = MappingProxyType(
