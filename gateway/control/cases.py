@@ -31,11 +31,10 @@ from gateway.core.intents import (
 )
 from gateway.dialects.compile import Translation
 from gateway.errors import CaseMoved, Invalid, NoSuchCase
-from gateway.reads.numbers import for_erp
+from gateway.reads.numbers import for_erp, keyed
 from gateway.store.cases import UNDECIDED, CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Journal, LegView, OperationView
-from gateway.writes.asked import object_of_key
 from gateway.writes.beside import kept_beside
 
 Contents = Callable[[str], Awaitable[Content]]
@@ -206,7 +205,7 @@ class Cases:
         intent, erp = case.operation.intent, case.row.erp
         if intent.key is None:
             return None
-        named = object_of_key(intent.object)
+        named = keyed(intent.object)
         content = await self._contents(intent.content)
         same = case.leg.authoritative or named in content.manifest(erp).same_numbers
         return own_number(await self._crosswalk.of(named, intent.lane), erp, intent.key, same=same)

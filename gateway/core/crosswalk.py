@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from gateway.core.canonical import OBJECTS, Document, values_at
 
@@ -12,6 +13,19 @@ SHOWN = "shown"
 """The space of the numbers that clients see: the first one an object was shown with, for ever."""
 Number = tuple[str, str]
 """(object, number)."""
+
+
+class Named(NamedTuple):
+    """What is known of a number that a client wrote.
+
+    `shown`: clients know a document by it. `own`: what that document is called in an ERP. `other`: what clients call the document that
+    is called so in the ERP.
+    """
+
+    shown: bool = False
+    own: str | None = None
+    other: str | None = None
+
 
 REFERENCES: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = MappingProxyType(
     {

@@ -43,7 +43,7 @@ async def execute(x: Exchange) -> Exchange:
 async def _read(x: Exchange, side: ErpSide, operation: Operation) -> Result:
     key: str = required(operation.key, "key")
     numbers = _numbers(x)
-    own = await key_for_erp(numbers, side.name, operation.spec.name, key) if numbers else key
+    own = await _own_key(x, side, operation.spec.name, key)
     found = await find(side, own, x.deadline_s)
     await authorize_lines(x, found.document)
     document = found.document
@@ -58,6 +58,14 @@ def _numbers(x: Exchange) -> CrosswalkLookup | None:
         return None
     numbers: CrosswalkLookup = required(x.in_force.numbers, "numbers")
     return numbers
+
+
+async def _own_key(x: Exchange, side: ErpSide, object_: str, key: str) -> str:
+    """A document's number in the ERP in charge. Raises: NoSuchDocument."""
+    numbers = _numbers(x)
+    if numbers is None:
+        return key
+    return await key_for_erp(numbers, side.name, object_, key, x.in_force.content.manifest(side.name).same_numbers)
 
 
 def erp_side(x: Exchange) -> ErpSide:
@@ -88,9 +96,8 @@ async def _bound_to_own(x: Exchange, side: ErpSide, operation: Operation) -> Non
     parent = required(x.resource, "resource").object
     if (found := required(x.erp, "ERP").of(parent, operation.plant)) is not None:
         above = side._replace(translation=found[0], shape=found[1])
-        key, numbers = required(operation.document, "document")[x.action.binds], _numbers(x)
-        own = await key_for_erp(numbers, side.name, parent, key) if numbers else key
-        await find(above, own, x.deadline_s)
+        key = required(operation.document, "document")[x.action.binds]
+        await find(above, await _own_key(x, side, parent, key), x.deadline_s)
 
 
 async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gateway.core.crosswalk import SHOWN, Number, erp_space
+from gateway.core.crosswalk import SHOWN, Named, Number, erp_space
 from gateway.store.sql import Database, Db
 
 
@@ -36,6 +36,32 @@ class Crosswalk:
             )  # fmt: skip
             known = set(wanted)
             return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in known}
+
+        return await self._database.read(work)
+
+    async def named(self, erp: str, numbers: Iterable[Number]) -> Mapping[Number, Named]:
+        """What is known of numbers that clients wrote, towards one ERP; those of which nothing is known are left out."""
+        wanted, own = set(numbers), erp_space(erp)
+        if not wanted:
+            return {}
+
+        async def work(db: Db) -> Mapping[Number, Named]:
+            rows = await db.rows(
+                "SELECT a.object, a.key, a.space, b.space, b.key FROM crosswalk a JOIN crosswalk b ON b.object = a.object "
+                "AND b.canonical = a.canonical AND b.space IN (??) WHERE a.object IN (??) AND a.space IN (??) AND a.key IN (??)",
+                [SHOWN, own], sorted({of for of, _ in wanted}), [SHOWN, own], sorted({key for _, key in wanted}),
+            )  # fmt: skip
+            found: dict[Number, Named] = {}
+            for object_, key, space, to_space, to_key in rows:
+                number = (object_, key)
+                if number in wanted:
+                    now = found.get(number, Named())
+                    if space == SHOWN:
+                        now = now._replace(shown=True, own=to_key if to_space == own else now.own)
+                    elif to_space == SHOWN:
+                        now = now._replace(other=to_key)
+                    found[number] = now
+            return found
 
         return await self._database.read(work)
 

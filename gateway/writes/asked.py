@@ -87,10 +87,6 @@ def kept_for_feed(leg: Claimed, place: Place, answer: Answer) -> str | None:
     return dumped(answer.document) if followed and answer.document is not None else None
 
 
-def object_of_key(object_: str) -> str:
-    return "item" if object_ == "item_plant" else object_
-
-
 def learned(leg: Claimed, number: str | None) -> tuple[Names, ...]:
     """What a created document's number tells the crosswalk."""
     if number is None:

@@ -230,7 +230,10 @@ class Writes:
         steps_of(side, w.verb)
         found = None
         if w.key is not None:
-            own = w.key if w.one_number else await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key)
+            own = w.key
+            if not w.one_number:
+                same = place.manifest.same_numbers
+                own = await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key, same)
             found = await current(side, own, w.if_match, w.deadline_s)
             await w.permitted(found.document)
         body = w.document

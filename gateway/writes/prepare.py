@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.core import settling
 from gateway.core.canonical import Document
 from gateway.core.canonical.stored import loaded
-from gateway.core.crosswalk import SHOWN, own_number
+from gateway.core.crosswalk import SHOWN, own_number, parents
 from gateway.core.intents import Intent, LegRef, StepRecord
 from gateway.errors import (
     Conflict,
@@ -22,7 +22,6 @@ from gateway.store.journal import Claimed
 from gateway.writes.asked import (
     asked_of,
     moved_fields,
-    object_of_key,
 )
 from gateway.writes.carry import (
     Prepared,
@@ -88,11 +87,23 @@ class Preparation:
         if asked is None:
             return None
         body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, asked)
+        if not leg.authoritative and not leg.repaired:
+            await self._all_known(leg, place, asked)
         rule = place.manifest.rule(intent.object, intent.verb)
         if rule.external_number and not leg.authoritative and intent.verb == "create":
             number = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
             body = {**body, rule.external_number: number} if number else body
         return body
+
+    async def _all_known(self, leg: Claimed, place: Place, asked: Document) -> None:
+        """Whether the other ERP's numbers of all documents that this one names are known: another may be called so there.
+
+        Raises: NoSuchDocument.
+        """
+        named = {n for n in parents(leg.intent.object, asked) if n[0] not in place.manifest.same_numbers}
+        if unknown := sorted(named - (await self._crosswalk.to_erp(leg.erp, named)).keys()):
+            words = ", ".join(f"{object_} {key}" for object_, key in unknown)
+            raise NoSuchDocument(f"Nobody knows under which number {leg.erp} has {words}.", reason="unmapped")
 
     def _as_read(self, leg: Claimed, found: Found) -> None:
         """Whether the client's If-Match still holds: the writes before it in the lane changed the document after it was accepted.
@@ -130,8 +141,8 @@ class Preparation:
             if number is None:
                 raise NoSuchDocument(f"Nobody knows under which number {leg.erp} has the new {intent.object}.")
             return number
-        names = await self._crosswalk.of(object_of_key(intent.object), intent.lane)
-        same = leg.authoritative or object_of_key(intent.object) in place.manifest.same_numbers
+        names = await self._crosswalk.of(numbers.keyed(intent.object), intent.lane)
+        same = leg.authoritative or numbers.keyed(intent.object) in place.manifest.same_numbers
         own = own_number(names, leg.erp, str(intent.key), same=same)
         if own is not None:
             return own

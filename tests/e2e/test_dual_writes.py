@@ -220,16 +220,65 @@ def test_an_order_made_before_the_plant_moved_is_confirmed_under_its_old_number(
         key = good(made, 201)["id"]
         settled(plant, made)
         settled(plant, plant.act(ORDERS, key, "release"))
-        own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
-        moved = own.cli("apply", "--unsafe-switch", "--wait", "30")
-        assert moved.exit_code == 0, moved.output
-        awaited(lambda: plant.read(ORDERS, key).headers["x-route"].startswith("cloud"))
+        moved_to_the_cloud(own, plant, key)
         mark = own.erps.cloud.length
         answer = plant.act(ORDERS, key, "confirm", {"operation": "20", "quantity": {"value": "4", "unit": "H87"}})
         assert good(answer, 201)["order"] == key
         settled(plant, answer)
         sent = own.erps.cloud.since(mark, origin="api")
     assert [entry["verb"] for entry in sent if "onf" in entry["entity"]] == ["create"]
+
+
+def moved_to_the_cloud(own: Deployment, plant: Plant, key: str) -> None:
+    own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
+    moved = own.cli("apply", "--unsafe-switch", "--wait", "30")
+    assert moved.exit_code == 0, moved.output
+    awaited(lambda: plant.read(ORDERS, key).headers["x-route"].startswith("cloud"))
+
+
+def test_an_order_has_one_number_and_the_new_erps_own_is_not_another(own: Deployment) -> None:
+    """It would be a second line of writes to one order, past the first."""
+    own.begin_in({"1000": "dual_legacy"})
+    with own.running() as gateway:
+        plant, mark = Plant(gateway.client("admin"), "1000"), own.erps.cloud.length
+        made = plant.ordered()
+        key = good(made, 201)["id"]
+        settled(plant, made)
+        (there,) = orders(own.erps.cloud, mark)
+        theirs = there["key"]["ProductionOrder"].lstrip("0")
+        moved_to_the_cloud(own, plant, key)
+        etag = plant.read(ORDERS, key).headers["etag"]
+        with own.erps.untouched():
+            for answer in (
+                plant.read(ORDERS, theirs),
+                plant.change(ORDERS, theirs, {"quantity": {"value": "7"}}, etag),
+                plant.act(ORDERS, theirs, "release"),
+            ):
+                assert f"its number is {key!r}" in refused(answer, 404, "no-such-document")["detail"]
+        good(plant.change(ORDERS, key, {"quantity": {"value": "7"}}, etag))
+
+
+def test_what_the_new_erp_never_got_is_not_there_under_a_strangers_number(own: Deployment) -> None:
+    """The old number may be another order's there, and a confirmation would be booked on that one."""
+    own.begin_in({"1000": "dual_legacy"})
+    with own.running() as gateway:
+        plant = Plant(gateway.client("admin"), "1000")
+        before = good(plant.listed(ORDERS))["items"]  # made while the plant had one ERP
+        old, confirmed = [each["id"] for each in before if each["status"] == "released"][:2]
+        etag = plant.read(ORDERS, old).headers["etag"]
+        settled(plant, plant.change(ORDERS, old, {"recipient": "GATE 3"}, etag), "parked")
+        answer = plant.act(ORDERS, confirmed, "confirm", {"operation": "20", "quantity": {"value": "1", "unit": "H87"}})
+        good(answer, 201)
+        settled(plant, answer, "parked")
+        found = {c["operation"]: c for c in gateway.admin("/admin/v1/cases?kind=unmapped").json()["cases"]}
+        assert f"production_order {confirmed}" in found[answer.headers["x-op-id"]]["reason"]
+        for case in sorted(c["case"] for c in found.values()):
+            closed = own.cli("case", "close", str(case), "--reason", "gone", "--actor", "anna", content=False)
+            assert closed.exit_code == 0, closed.output
+        own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
+        assert own.cli("apply", "--unsafe-switch", "--wait", "30").exit_code == 0
+        told = awaited(lambda: a if (a := plant.read(ORDERS, old)).status_code == 404 else None)
+        assert "Nobody knows under which number s4 has" in refused(told, 404, "no-such-document")["detail"]
 
 
 def test_what_the_other_erp_has_no_place_for_is_taken_and_a_person_hears_of_it_at_once(own: Deployment) -> None:

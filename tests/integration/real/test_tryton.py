@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.real.samples_tryton import movement, order
+from tests.e2e.calls import fields_of
+from tests.integration.real.samples_tryton import movement, order, purchase
 from tests.support.deployment import Site, installed, tryton_rest, tryton_rpc
 from tests.support.erp_contract import MERGE_PATCH, Door, Json, System, good, refused
 from tests.support.fault_proxy import DelayResponse, FaultProxy, LoseResponse, Pass
@@ -110,6 +111,24 @@ def test_places_that_differ_between_lines_are_refused_before_anything_is_written
     problem = refused(behind.door.act("movement", None, "post", document), 422, "erp-refused")
     assert problem["field"] == "moves.to_location"
     assert shipments(behind.server, "SPLIT") == []
+
+
+@BOTH
+def test_a_line_of_another_plant_is_refused_and_not_booked_for_this_one(behind: Behind) -> None:
+    """Tryton buys and makes for one warehouse per document."""
+    bought = purchase("MINE")
+    assert {row["plant"] for row in good(behind.door.create("purchase_order", bought), 201)["lines"]} == {"P100"}
+    strange = bought | {"lines": [bought["lines"][0], bought["lines"][1] | {"plant": "P200"}]}
+    count = "select count(*) as n from purchase_purchase"
+    before = behind.server.truth(count)
+    assert fields_of(refused(behind.door.create("purchase_order", strange), 422, "invalid-document")) == {
+        "lines.1.plant"
+    }
+    made = order("ELSEWHERE")
+    made["components"][0]["plant"] = "P200"
+    told = refused(behind.door.create("production_order", made), 422, "invalid-document")
+    assert fields_of(told) == {"components.0.plant"}
+    assert behind.server.truth(count) == before
 
 
 @BOTH
