@@ -51,12 +51,21 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a record differs from what was expected: new values, the old ones, values that nobody knew, and verbs it shows."""
+    """How a record differs from what was expected: new values, the old ones, values that nobody knew, and verbs it shows.
+
+    `undone` are the fields in which a verb was seen that is not seen any more: no verb takes that to the other ERP.
+    """
 
     edited: Document
     before: Document
     unknown: Document
     called: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nobody did anything there, as far as the values tell that were known."""
+        return not (self.edited or self.called or self.undone)
 
 
 def expected(image: Document | None, effects: Iterable[Effect], evidence: Mapping[str, Evidence]) -> Expected:
@@ -68,8 +77,9 @@ def expected(image: Document | None, effects: Iterable[Effect], evidence: Mappin
             fields, whole = {**(effect.shown or {}), **(effect.document or {})}, True
         elif effect.verb == "change":
             fields |= effect.document or {}
-        for name in evidence.get(effect.verb, ()):
-            fields.pop(name, None)  # it moved on, to where only the ERP knows
+        if not effect.here:
+            for name in evidence.get(effect.verb, ()):
+                fields.pop(name, None)  # it moved on, to where only the ERP knows
         ours = ours or not effect.here
         called.add(effect.verb)
     return Expected(fields, whole, ours, frozenset(called))
@@ -83,7 +93,13 @@ def difference(
     edited = {n: now[n] for n in names if n in known.fields and not same(now[n], known.fields[n])}
     unknown = {n: now[n] for n in names if n not in known.fields}
     called = [verb for verb, words in evidence.items() if verb not in known.called and _shows_newly(words, known, now)]
-    return Difference(edited, {n: known.fields[n] for n in edited}, unknown, tuple(called))
+    undone = () if called else _undone(known, now, evidence)
+    return Difference(edited, {n: known.fields[n] for n in edited}, unknown, tuple(called), undone)
+
+
+def _undone(before: Expected, now: Document, evidence: Mapping[str, Evidence]) -> tuple[str, ...]:
+    gone = [words for words in evidence.values() if shows(words, before.fields) and not shows(words, now)]
+    return tuple(sorted({name for words in gone for name in words if before.fields.get(name) != now.get(name)}))
 
 
 def _shows_newly(words: Evidence, before: Expected, now: Document) -> bool:
@@ -92,15 +108,22 @@ def _shows_newly(words: Evidence, before: Expected, now: Document) -> bool:
     return told and shows(words, now) and not shows(words, before.fields)
 
 
+def moved_on(now: Document, known: Expected, evidence: Mapping[str, Evidence]) -> bool:
+    """Whether a record tells where a document went that a verb took on."""
+    names = {name for words in evidence.values() for name in words}
+    return any(name in now and name not in known.fields for name in names)
+
+
 def against(other: Document, d: Difference) -> Difference:
     """The difference with the counterpart's values in place of what nobody knew."""
     differ = {n: v for n, v in d.unknown.items() if n in other and not same(v, other[n])}
-    return Difference(d.edited | differ, d.before | {n: other[n] for n in differ}, {}, d.called)
+    return Difference(d.edited | differ, d.before | {n: other[n] for n in differ}, {}, d.called, d.undone)
 
 
 def settled_there(d: Difference, other: Document) -> bool:
     """Whether the counterpart says the same already: both ERPs derived it, or both were edited alike."""
-    return not d.called and all(name in other and same(value, other[name]) for name, value in d.edited.items())
+    same_there = all(name in other and same(value, other[name]) for name, value in d.edited.items())
+    return same_there and not d.called and not d.undone
 
 
 def derived(object_: str, document: Document, derives: Collection[str]) -> bool:

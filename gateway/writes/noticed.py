@@ -143,8 +143,8 @@ class Reader:
             return self._wait(feed, record)
         known = await self._expected(feed, line, record.document)
         d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
-        if not d.edited and not d.called and (not d.unknown or known.whole or known.ours):
-            learned = d.unknown or len(line.done) > FOLDED
+        if d.nothing and (not d.unknown or known.whole or known.ours):
+            learned = d.unknown or feeds.moved_on(record.document, known, feed.evidence) or len(line.done) > FOLDED
             return Noticed("echo", self._image(feed, line, record.document) if learned else None)
         return await self._edited(feed, record, line)
 
@@ -196,7 +196,7 @@ class Reader:
                 reason = f"{feed.source.side.name} is not in charge, and nobody knows what stood there before"
             d = guessed
         same_there = counterpart is not None and feeds.settled_there(d, counterpart)
-        if not d.called and (not d.edited or (same_there and not await self.book.open_in(line.canonical))):
+        if d.nothing or (same_there and not await self.book.open_in(line.canonical)):
             return Noticed("echo", self._image(feed, line, found.document))
         return await self._carry_over(feed, record, line, d, reason)
 
@@ -223,12 +223,27 @@ class Reader:
             text = dumped({"patch": patch, "before": before})
             reason = reason or refused_there(feed, d.edited) or _going_round(line, d)
             taken = await self._accept(feed, record, line, "change", text, reason)
-        else:
+        elif d.called:
             taken = await self._accept(feed, record, line, d.called[0], None, reason)
-        again = bool(d.called) and (bool(d.edited) or len(d.called) > 1)
+        else:
+            return await self._taken_back(feed, record, line, d)
+        again = bool(d.called or d.undone) and (bool(d.edited) or len(d.called) > 1)
         if not taken or again:
             self._wait(feed, record)
-        return Noticed("edit" if taken else "wait", again=again)
+        seen = self._image(feed, line, record.document) if taken and d.called and not again else None
+        return Noticed("edit" if taken else "wait", seen, again=again)
+
+    async def _taken_back(self, feed: Feed, record: Record, line: Line, d: Difference) -> Noticed:
+        """Somebody took back what was done with a document: no verb takes that over, so a person does."""
+        text = dumped({"patch": {name: record.document.get(name) for name in d.undone}, "before": {}})
+        said = ", ".join(f"{name} is {record.document.get(name)!r} again" for name in d.undone)
+        reason = (
+            f"{said} in {feed.source.side.name}, and nothing takes that to {feed.target.side.name}: do it there by hand"
+        )
+        taken = await self._accept(feed, record, line, "change", text, reason)
+        if not taken:
+            return self._wait(feed, record)
+        return Noticed("edit", self._image(feed, line, record.document))
 
     # A document that somebody made
 

@@ -106,6 +106,52 @@ def test_an_item_renamed_in_one_tryton_is_renamed_in_the_other(
     awaited(lambda: there.truth(query, code)[0]["name"] == name)
 
 
+def state(server: TrytonServer, quantity: str) -> str:
+    (row,) = server.truth("select state from production where quantity = %s::float", quantity)
+    return str(row["state"])
+
+
+def pressed(server: TrytonServer, quantity: str, button: str) -> None:
+    """Somebody presses a button of the order in Tryton's own client."""
+    with server.rpc() as call:
+        call(f"model.production.{button}", [order(server, quantity)["id"]])
+
+
+@WHERE
+def test_what_somebody_does_with_an_order_in_one_tryton_is_done_in_the_other(
+    gateway: RunningGateway, servers: Servers, edited: int
+) -> None:
+    """Released, and then called off."""
+    here, there, quantity = servers[edited], servers[1 - edited], f"{51 + edited}.000"
+    ordered(gateway.client(), quantity)
+    for button, becomes in (("wait", "waiting"), ("cancel", "cancelled")):
+        pressed(here, quantity, button)
+        awaited(lambda becomes=becomes: state(there, quantity) == becomes)  # type: ignore[misc]  # bound now
+        assert state(here, quantity) == becomes
+
+
+@WHERE
+def test_a_release_that_somebody_takes_back_is_a_case(gateway: RunningGateway, servers: Servers, edited: int) -> None:
+    """No verb takes that to the other one."""
+    here, there, quantity = servers[edited], servers[1 - edited], f"{61 + edited}.000"
+    ordered(gateway.client(), quantity)
+    pressed(here, quantity, "wait")
+    awaited(lambda: state(there, quantity) == "waiting")
+    pressed(here, quantity, "draft")
+    path = "/admin/v1/cases?state=open&kind=direct-edit&limit=100"
+    name = ("tryton-old", "tryton-new")[edited]
+
+    def opened() -> list[str]:
+        reasons = [case["reason"] for case in gateway.admin(path).json()["cases"]]
+        return [r for r in reasons if f"status is 'created' again in {name}" in r]
+
+    assert len(awaited(opened)) == 1
+    before = edits(gateway)
+    pressed(here, quantity, "wait")  # and releases it once more
+    awaited(lambda: edits(gateway) > before)
+    assert (state(there, quantity), len(opened())) == ("waiting", 1)
+
+
 def test_a_transaction_that_began_early_and_committed_late_is_not_missed(
     gateway: RunningGateway, servers: Servers
 ) -> None:

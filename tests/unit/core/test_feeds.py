@@ -213,3 +213,19 @@ def test_a_feed_that_knows_days_only_reads_whole_days_again() -> None:
 @given(st.one_of(st.dates(), st.datetimes(timezones=st.just(UTC))))
 def test_a_cursor_is_the_same_after_the_store_had_it(moment: Any) -> None:
     assert feeds.moment_of(feeds.text_of(moment)) == moment
+
+
+def test_an_order_that_was_released_and_is_not_any_more_was_taken_back() -> None:
+    """Also where our own release was seen once; one that we released and nobody has looked at since shows nothing yet."""
+    seen = feeds.expected({"status": "released"}, [], RELEASED)
+    back = feeds.difference({"status": "created"}, seen, (), RELEASED)
+    assert (back.undone, back.called, back.nothing) == (("status",), (), False)
+    assert feeds.difference({"status": "started"}, seen, (), RELEASED).nothing
+    unseen = feeds.expected({"status": "created"}, [Effect(2, "release")], RELEASED)
+    assert feeds.difference({"status": "created"}, unseen, (), RELEASED).nothing
+
+
+def test_an_order_that_was_cancelled_was_not_taken_back() -> None:
+    verbs = {**RELEASED, "cancel": {"status": ["cancelled"]}}
+    d = feeds.difference({"status": "cancelled"}, feeds.expected({"status": "released"}, [], verbs), (), verbs)
+    assert (d.called, d.undone) == (("cancel",), ())
