@@ -25,6 +25,8 @@ LegId = tuple[str, str, int]
 """An intent, a side, and the fence under which the leg is owned."""
 OWN_PART = 2 / 3
 """How much of its lease an instance believes in itself."""
+TAKEN_OVER_S = 4.0
+"""What the dead own is looked for at least so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +185,15 @@ class Relay:
     # The lease
 
     async def _heart(self) -> None:
-        wait_s = self._limits.lease_s / 3
+        beat_s = min(self._limits.lease_s / 3, TAKEN_OVER_S)
+        wait_s = beat_s
         while True:
             await asyncio.sleep(wait_s)
             # Tried sooner again than it is due, so that a short trouble of the store costs no lease.
             wait_s = self._limits.lease_s / 12
             with suppress(StoreDown):
                 await self._beat()
-                wait_s = self._limits.lease_s / 3
+                wait_s = beat_s
 
     async def _beat(self) -> None:
         """Renew the lease, and free what the dead and the lost own."""
