@@ -62,6 +62,7 @@ class LegView:
     fence: int = 0
     step: int = 0
     repaired: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ class Journal:
             steps = await db.rows(f"SELECT side, {STEP} FROM step WHERE intent = ? ORDER BY number", id_)  # noqa: S608  # our own words
             legs = await db.rows(
                 "SELECT side, erp, state, attempts, next_at_us, native_key, error, ended_us, authoritative, fence, step, "
-                "repaired FROM leg WHERE intent = ? "
+                "repaired, owner FROM leg WHERE intent = ? "
                 "ORDER BY authoritative DESC",
                 id_,
             )
@@ -300,10 +301,10 @@ async def _before_commit(command: Command) -> None:
 
 
 def _leg_view(leg: Sequence[Any], steps: Sequence[Sequence[Any]]) -> LegView:
-    side, erp, state, attempts, next_at_us, native_key, error, ended_us, authoritative, fence, step, repaired = leg
+    side, erp, state, attempts, next_at_us, native_key, error, ended_us, authoritative, fence, step, *more = leg
     mine = tuple(StepRecord(*row[1:]) for row in steps if row[0] == side)
     return LegView(
-        side, erp, state, attempts, next_at_us, native_key, error, ended_us, mine, bool(authoritative), fence, step, repaired
+        side, erp, state, attempts, next_at_us, native_key, error, ended_us, mine, bool(authoritative), fence, step, *more
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ from gateway.observe.logs import log
 from gateway.reads.authoritative import ErpSide, Found
 from gateway.reads.numbers import for_client, for_erp, key_for_erp
 from gateway.store.crosswalk import Crosswalk
-from gateway.store.journal import Journal, OperationView
+from gateway.store.journal import Journal, LegView, OperationView
 from gateway.store.points import reached
 from gateway.store.sql import StoreDown
 from gateway.writes.asked import in_words
@@ -321,7 +321,7 @@ class Writes:
         if view is None:
             raise IdempotencyMismatch("The operation of this Idempotency-Key is gone.")
         if not view.answered:
-            if known.intent in self._callers:
+            if known.intent in self._callers or self._answered_elsewhere(view.legs[0]):
                 raise IdempotencyInFlight("The first request with this key is still being answered.", retry_after_s=1)
             return Pending(known.intent, replayed=True)
         ended = _stored(view)
@@ -335,6 +335,10 @@ class Writes:
             (document,) = await for_client(self.crosswalk, leg.erp, object_, [ended.document])
             ended = ended._replace(document=document, key=view.intent.key or document.get(OBJECTS[object_].key))
         return Written(known.intent, ended, replayed=True)
+
+    def _answered_elsewhere(self, leg: LegView) -> bool:
+        """Whether another instance is at its first try of the write: whoever asked for it there still waits."""
+        return leg.state == "sending" and leg.attempts == 0 and leg.owner not in (None, self.instance)
 
     # Hearing of the end
 

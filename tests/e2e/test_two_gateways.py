@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from uuid import uuid4
 
 import pytest
 
-from tests.e2e.calls import Plant, good, refused
+from tests.e2e.calls import Plant, good, order, refused
 from tests.e2e.changes import BACK, MOVE, STALE
+from tests.e2e.moves import awaited
 from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.postgres import Cluster
 from tests.support.simulated import Pair
@@ -43,6 +46,26 @@ def test_an_order_made_through_one_gateway_is_read_through_the_other(two: Gatewa
     assert good(second.read("production-orders", key)) == made.json()
     changed = second.change("production-orders", key, {"quantity": {"value": "3"}}, made.headers["etag"])
     assert good(changed)["quantity"]["value"] == "3.000"
+
+
+@pytest.mark.parametrize("through", [0, 1], ids=["the-same-gateway", "the-other-gateway"])
+def test_while_the_first_request_under_a_key_is_answered_the_second_is_told_so(
+    two: Gateways, erps: Pair, through: int
+) -> None:
+    """And gets the answer of the first one afterwards, whichever gateway it asks."""
+    first, second = Plant(two[0].client("admin"), "1000"), Plant(two[through].client("admin"), "1000")
+    mark, key, document = erps.legacy.length, {"Idempotency-Key": str(uuid4())}, order()
+    slow = erps.legacy.fault("delay", method="POST", match="A_ProductionOrder_2", delay_s=1.5, count=1)
+    with slow, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(first.create, "production-orders", document, **key)
+        awaited(lambda: erps.legacy.door.get("/_faults").json()[0]["hits"])
+        refused(second.create("production-orders", document, **key), 409, "idempotency-in-flight")
+        answer = waiting.result()
+    again = second.create("production-orders", document, **key)
+    assert good(again, 201) == good(answer, 201)
+    assert again.headers["idempotent-replayed"] == "true"
+    made = [e for e in erps.legacy.since(mark, origin="api") if e["verb"] == "create" and "Order" in e["entity"]]
+    assert len({tuple(e["key"].values())[:1] for e in made}) == 1
 
 
 async def test_two_applies_at_the_same_time_move_both_gateways_once(
