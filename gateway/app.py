@@ -141,11 +141,10 @@ class Gateway:
         self._writes = self._engine()
         await self._swap(now)
         await self._writes.relay.start()
+        await self._reconciled()  # before the first look at any feed
         self._feeds = self._feed_reader(self._writes)
         self._feeds.start()
         await self._look()
-        if (wanted := await demanded(self.store)) is not None:
-            self.trouble["reconciliation"] = wanted  # said, and no reason to be unready: reads and writes are sound
         self._tasks.append(asyncio.create_task(self._follow()))
         if not self.settings.embedded_policies:
             self._tasks.append(asyncio.create_task(self._probe()))
@@ -171,6 +170,8 @@ class Gateway:
             await asyncio.sleep(min(self.settings.follow_s, self.settings.lease_s / 3))
             try:
                 await self._look()
+                if "reconciliation" in self.trouble:
+                    await self._reconciled()
                 self.trouble.pop("store", None)
             except Exception as err:  # any trouble of the store is a reason to report, not to stop
                 self.trouble["store"] = f"{type(err).__name__}: {err}"
@@ -203,6 +204,13 @@ class Gateway:
         if self._writes is not None and not self.store.is_sqlite:
             self._seat = seated(self._seat, self._writes.instance, await self._writes.journal.living())
             self._connectors.seat(self._seat)
+
+    async def _reconciled(self) -> None:
+        """Whether a restored store still demands a reconciliation: said, and no reason to be unready; reads and writes are sound."""
+        if (wanted := await demanded(self.store)) is not None:
+            self.trouble["reconciliation"] = wanted
+        else:
+            self.trouble.pop("reconciliation", None)
 
     async def refreshed(self, than: int | None = None) -> InForce:
         """What the store says now, at once and not at the next look.

@@ -26,6 +26,7 @@ from gateway.store.crosswalk_bulk import Audit
 from gateway.store.engine import Store
 from gateway.store.schema import SchemaRevision, migrate, revisions
 from gateway.store.upkeep import prune as pruned
+from gateway.store.upkeep import reconciled as compared
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The database itself.")
 _DAY_US = 24 * 3600 * 1_000_000
@@ -116,6 +117,22 @@ def _sqlite(database: str | None, instead: str) -> Path:
     if not store.url.database or store.url.database == ":memory:":
         fail("a database in memory has no file", Exit.USAGE)
     return Path(store.url.database)
+
+
+@app.command()
+def reconciled(
+    reason: Annotated[str, typer.Option("--reason", help="who compared what, and how; stands in the audit")],
+    actor: Actor = None,
+    database: Database = None,
+) -> None:
+    """Say that the ERPs of every plant were compared after a restore: change feeds are read again, and flips are allowed."""
+    by = acting(actor, reason)
+    with told():
+        audit = Audit(now_us(), by.actor, by.reason)
+        demanded = at_desk(database, lambda desk: compared(desk.database, audit))
+    if not demanded:
+        fail("the store demands no reconciliation")
+    typer.echo("no reconciliation is demanded any more")
 
 
 @app.command()

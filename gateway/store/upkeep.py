@@ -48,6 +48,18 @@ async def demanded(store: Store) -> str | None:
     return f"restored at {at} from {json.loads(found[0])['from']}: a full reconciliation is demanded"
 
 
+async def reconciled(database: Database, audit: Audit) -> bool:
+    """A person says that both ERPs were compared since the restore. Gives: whether the store demanded it. Raises: StoreDown."""
+
+    async def work(db: Db) -> bool:
+        found = await db.rows("DELETE FROM store_state WHERE name = ? RETURNING value", RECONCILE)
+        if found:
+            await audited(db, audit.at_us, audit.actor, "store.reconciled", audit.reason, found[0][0])
+        return bool(found)
+
+    return await database.transaction(work)
+
+
 async def prune(
     database: Database,
     before_us: int,

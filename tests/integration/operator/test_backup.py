@@ -79,6 +79,7 @@ def test_a_backup_taken_while_writes_go_on_is_whole_and_a_restore_raises_every_e
     (aside,) = site.folder.glob("gateway.db.before-restore-*[0-9]")
     assert {row[0] for row in rows(aside, "SELECT id FROM intent")} >= set(kept)
     assert "a full reconciliation is demanded" in site.cli("doctor", "-o", "json").output
+    site.environment["CHANGEOVER_FEED_POLL_S"] = "0.2"
     with site.running() as gateway:
         report = gateway.admin("/readyz")
         assert report.status_code == 200
@@ -86,6 +87,16 @@ def test_a_backup_taken_while_writes_go_on_is_whole_and_a_restore_raises_every_e
         answer = Plant(gateway.client("admin"), "1000").ordered()
         good(answer, 201)
         assert "epoch=2" in answer.headers["x-route"]
+        assert gateway.admin("/readyz").json()["feeds"] == {}
+        said = ("--reason", "counted by hand", "--actor", "bert")
+        assert site.cli("store", "reconciled", *said, content=False).exit_code == 0
+        awaited(lambda: "reconciliation" not in gateway.admin("/readyz").json()["reasons"])
+        awaited(lambda: gateway.admin("/readyz").json()["feeds"])
+        again = site.cli("store", "reconciled", *said, content=False)
+    assert again.exit_code != 0
+    assert "demands no reconciliation" in again.output
+    done = rows(live, "SELECT actor, reason FROM audit WHERE action = 'store.reconciled'")
+    assert done == [("bert", "counted by hand")]
 
 
 def test_what_was_sent_after_the_backup_is_not_sent_again_by_the_restored_store(site: Deployment, pair: Pair) -> None:
