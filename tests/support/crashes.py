@@ -209,6 +209,11 @@ def effects(erp: SimErp, mark: int, verb: str) -> Counter[int]:
     return Counter(quantity(e) for e in found)
 
 
+def sides(erps: Pair, mark: tuple[int, int]) -> Iterator[tuple[SimErp, int]]:
+    """Each ERP, and where its record stood: the old one's first."""
+    return zip((erps.legacy, erps.cloud), mark, strict=True)
+
+
 def intended(site: Site) -> set[int]:
     """All quantities that the journal has an intent for."""
     found = set()
@@ -225,12 +230,12 @@ def audited(site: Site, mark: tuple[int, int], orders: Sequence[Order]) -> None:
         verb: {o.quantity for o in orders if bool(o.number) == (verb == "update")} for verb in ("create", "update")
     }
     for verb, quantities in wanted.items():
-        sides = [effects(erp, at, verb) for erp, at in zip((site.erps.legacy, site.erps.cloud), mark, strict=True)]
-        for side in sides:
+        found = [effects(erp, at, verb) for erp, at in sides(site.erps, mark)]
+        for side in found:
             assert set(side) <= intended(site), "an effect that nobody intended"
             assert [q for q, times in side.items() if times > 1] == [], "applied twice"
             assert quantities - set(side) == set(), "acknowledged, and not there"
-        assert sides[0] == sides[1], "the two sides differ"
+        assert found[0] == found[1], "the two sides differ"
 
 
 def restarted(cluster: Cluster) -> None:
