@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.dialects.check import Recorded
 from gateway.dialects.library import ENTERPRISE, Dialect
 from gateway.protocols.json import dumps, loads
 from gateway.protocols.port import AnswerBroken, ErpRefusal, HttpReply, NativeDocument, ProtocolCodec, Query, Shape
 from gateway.protocols.shape import shape_of
 
 
-def recorded_documents(folder: Path, dialects: Mapping[str, Dialect], codecs: Mapping[str, ProtocolCodec]) -> Recorded:
+def recorded_documents(
+    folder: Path, dialects: Mapping[str, Dialect], codecs: Mapping[str, ProtocolCodec]
+) -> dict[tuple[str, str], tuple[NativeDocument, ...]]:
     """The documents in every recording that a dialect can read.
 
     Takes: `codecs`, protocol name -> its codec.
@@ -43,7 +44,8 @@ def _about(shape: Shape, request: Mapping[str, Any]) -> bool:
     name = str(shape.native.get("set") or shape.native.get("model"))
     body = request.get("body")
     if isinstance(body, dict) and "method" in body:
-        return str(body["method"]).startswith(f"model.{name}.")
+        # A model's own method is one more word: `model.production.bom.search_read` is another model's.
+        return re.fullmatch(rf"model\.{re.escape(name)}\.\w+", str(body["method"])) is not None
     return name in re.split(r"[/(?]", request["path"])
 
 

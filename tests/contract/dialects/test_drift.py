@@ -11,8 +11,7 @@ from gateway.protocols.port import AnswerBroken
 from gateway.sim.erps.tables import model_of
 from gateway.sim.erps.wire.metadata2 import metadata2
 from gateway.sim.erps.wire.metadata4 import metadata4
-from tests.contract.dialects.content import bases, translation
-from tests.contract.dialects.recordings import RECORDED
+from tests.contract.dialects.content import RECORDED, bases, translation
 
 SERVED = [(dialect, name) for dialect, name in bases() if dialect in {"sap-ecc", "sap-s4", "d365"}]
 RECORDED_FILES = sorted(RECORDED.glob("*/metadata/*.xml"))

@@ -11,8 +11,7 @@ from gateway.core.canonical import Document, ObjectSpec
 from gateway.dialects.check import checked, settled, unmapped
 from gateway.dialects.resolve import Entry, Level
 from gateway.protocols.shape import shape_of
-from tests.contract.dialects.content import dialects, translation
-from tests.contract.dialects.recordings import recordings
+from tests.contract.dialects.content import dialects, recordings, translation
 
 FILES = sorted(recordings())
 
