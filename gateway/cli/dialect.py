@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,18 +42,23 @@ def _dialect(content: Content, name: str) -> Dialect:
     return content.dialects[name]
 
 
+def _chosen(content: Content, only: str | None) -> Mapping[str, Dialect]:
+    """All dialects, or the one that is asked for."""
+    return content.dialects if only is None else {only: _dialect(content, only)}
+
+
 @app.command()
 def check(only: Only = None, content: Folder = None, output: Output = Format.TABLE) -> None:
     """Check the laws on generated documents and on every recorded payload."""
     with told():
-        found = _content(content)
-        dialects = {n: d for n, d in found.dialects.items() if only in (None, n)}
+        made = settings(content=content)
+        dialects = _chosen(declared(made)[1], only)
         codecs = {name: make() for name, make in PROTOCOLS.items()}
-        recorded = recorded_documents((content or shipped()) / "translators" / "recorded", dialects, codecs)
+        recorded = recorded_documents((made.content or shipped()) / "translators" / "recorded", dialects, codecs)
         with progress.status("checking laws"):
             findings = rules.checked(dialects, recorded)
     show([asdict(f) for f in findings], output)
-    documents = sum(len(tuple(rows)) for rows in recorded.values())
+    documents = sum(len(rows) for rows in recorded.values())
     progress.print(f"{len(dialects)} dialects, {documents} recorded documents, {len(findings)} findings")
     if findings:
         raise typer.Exit(Exit.ERROR)
@@ -62,11 +68,9 @@ def check(only: Only = None, content: Folder = None, output: Output = Format.TAB
 def coverage(only: Only = None, content: Folder = None, output: Output = Format.TABLE) -> None:
     """Count what each dialect maps, shows only, refuses, drops and ignores."""
     with told():
-        found = _content(content)
         rows = [
             {"dialect": name, "object": row.object, **{k: _count(v) for k, v in asdict(row).items() if k != "object"}}
-            for name, dialect in sorted(found.dialects.items())
-            if only in (None, name)
+            for name, dialect in sorted(_chosen(_content(content), only).items())
             for row in rules.coverage(dialect)
         ]
     show(rows, output)

@@ -71,7 +71,7 @@ def test_show_prints_a_mapping_with_the_overlays_of_a_plant() -> None:
 
 
 @pytest.mark.parametrize("arguments", [
-    ("show", "sap", "item"), ("show", "sap-s4", "car"),
+    ("check", "--dialect", "sap"), ("coverage", "--dialect", "sap"), ("show", "sap", "item"), ("show", "sap-s4", "car"),
 ])  # fmt: skip
 def test_a_dialect_or_an_object_that_is_not_there_is_a_mistake_of_whoever_types(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
