@@ -333,9 +333,13 @@ class Mistake:
     column: int
     reason: str
 
+    @property
+    def place(self) -> str:
+        """Where it stands, as editors take it."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{where}: {self.reason}"
+        return f"{self.place}: {self.reason}"
 
 
 class ContentError(Exception):

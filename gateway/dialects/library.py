@@ -5,7 +5,7 @@ Takes texts, opens nothing. The overlays of a plant's region and of the plant it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from gateway.core.marked import Marked, parse, validated
 from gateway.dialects.compile import Translation, compile_plan
 from gateway.dialects.grammar import DialectFile, FieldRule, ObjectFile, ObjectOverlay, OverlayFile, UnitFile
-from gateway.dialects.resolve import Problems, Setting, resolve
+from gateway.dialects.resolve import Problems, Setting, Where, resolve
 from gateway.errors import ContentError, Mistake
 
 ENTERPRISE = "*"
@@ -27,10 +27,18 @@ class Dialect:
     file: DialectFile
     objects: tuple[str, ...]
     translations: Mapping[tuple[str, str], Translation]
+    files: Mapping[str, Marked] = field(default_factory=dict)
+    """Object -> its file."""
+    overlays: Mapping[str, tuple[Marked, ...]] = field(default_factory=dict)
+    """Plant -> what is laid over the files for it: its region's overlay, then its own."""
 
     def of(self, object_: str, plant: str) -> Translation | None:
         """The translation of an object at a plant; None where the dialect has no such object."""
         return self.translations.get((object_, plant)) or self.translations.get((object_, ENTERPRISE))
+
+    def mistake(self, object_: str, plant: str, where: Where, reason: str) -> Mistake:
+        """A mistake at a place of an object's file, or in the overlay of the plant that says otherwise there."""
+        return _placed(self.files[object_], self.overlays.get(plant, ()), object_, where, reason)
 
 
 @dataclass(slots=True)
@@ -90,9 +98,9 @@ def _dialect(source: _Sources, units: Mapping[str, UnitFile], regions: Mapping[s
         raise ContentError([source.head.mistake(("units",), f"no unit table {head.units!r}")])
     table = units.get(head.units) if head.units else None
     translations: dict[tuple[str, str], Translation] = {}
+    chains = {plant: _chain(source, plant, regions.get(plant)) for plant in (ENTERPRISE, *regions)}
     mistakes: list[Mistake] = []
-    for plant in (ENTERPRISE, *regions):
-        chain = _chain(source, plant, regions.get(plant))
+    for plant, chain in chains.items():
         if plant != ENTERPRISE and not chain:
             continue
         try:
@@ -101,18 +109,18 @@ def _dialect(source: _Sources, units: Mapping[str, UnitFile], regions: Mapping[s
             mistakes += err.mistakes
     if mistakes:
         raise ContentError(list(dict.fromkeys(mistakes)))
-    return Dialect(source.name, head, tuple(source.objects), translations)
+    return Dialect(source.name, head, tuple(source.objects), translations, source.objects, chains)
 
 
-def _chain(source: _Sources, plant: str, region: str | None) -> list[Marked]:
+def _chain(source: _Sources, plant: str, region: str | None) -> tuple[Marked, ...]:
     names = [f"region/{region}"] if region else []
     if plant != ENTERPRISE:
         names.append(f"plant/{plant}")
-    return [source.overlays[name] for name in names if name in source.overlays]
+    return tuple(source.overlays[name] for name in names if name in source.overlays)
 
 
 def _compiled(
-    source: _Sources, head: DialectFile, table: UnitFile | None, plant: str, chain: list[Marked]
+    source: _Sources, head: DialectFile, table: UnitFile | None, plant: str, chain: tuple[Marked, ...]
 ) -> dict[tuple[str, str], Translation]:
     overlays = [validated(marked, OverlayFile) for marked in chain]
     parameters = dict(head.parameters)
@@ -134,7 +142,7 @@ def _compiled(
 
 
 def _translation(
-    setting: Setting, marked: Marked, name: str, chain: Iterable[Marked], overlays: list[OverlayFile]
+    setting: Setting, marked: Marked, name: str, chain: Sequence[Marked], overlays: list[OverlayFile]
 ) -> Translation:
     file = validated(marked, ObjectFile)
     if file.object != name:
@@ -152,10 +160,10 @@ def _translation(
     return compile_plan(plan)
 
 
-def _placed(marked: Marked, chain: Iterable[Marked], name: str, where: tuple[Any, ...], reason: str) -> Mistake:
-    """The place in the overlay that holds the field, or else in the base file."""
-    for overlay in chain:
-        if ("objects", name, *where) in overlay.marks:
+def _placed(marked: Marked, chain: Sequence[Marked], name: str, where: Where, reason: str) -> Mistake:
+    """The place in the last overlay that holds the field, or else in the base file."""
+    for overlay in reversed(chain):
+        if where and ("objects", name, *where) in overlay.marks:
             return overlay.mistake(("objects", name, *where), reason)
     return marked.mistake(where, reason)
 

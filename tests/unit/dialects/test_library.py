@@ -93,6 +93,18 @@ def test_an_overlay_of_the_region_lies_below_that_of_the_plant() -> None:
     assert "batch" in base.plan.level.unsupported
 
 
+def test_a_mistake_is_placed_in_the_overlay_whose_word_counts_and_else_in_the_file_below() -> None:
+    region = "overlay: region/eu\nobjects:\n  inventory_position:\n    fields: {batch: ZZ_Batch}\n"
+    plant = "overlay: plant/1000\nobjects:\n  inventory_position:\n    fields: {batch: Item}\n"
+    files = {"erp__overlays__eu_yaml": region, "erp__overlays__here_yaml": plant}
+    assert mistakes(**files) == ["erp/overlays/here.yaml:4:14: Item is written by item too"]
+    files |= {"erp__overlays__here_yaml": plant.replace("batch: Item", "storage_location: ZZ_Place")}
+    dialect, batch, item = load(**files), ("fields", "batch"), ("fields", "item")
+    assert dialect.mistake("inventory_position", "1000", batch, "gone").place == "erp/overlays/eu.yaml:4:14"
+    assert dialect.mistake("inventory_position", "1000", item, "gone").place == "erp/inventory_position.yaml:6:3"
+    assert dialect.mistake("inventory_position", "2000", ("verbs",), "gone").place == "erp/inventory_position.yaml:2:1"
+
+
 def test_an_overlay_may_take_a_field_away_when_it_says_what_happens_then() -> None:
     overlay = """
         overlay: plant/1000
