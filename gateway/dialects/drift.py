@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gateway.dialects.metadata import EntityType, Metadata, Property
-from gateway.dialects.resolve import Entry, Level, Plan
+from gateway.dialects.resolve import Entry, Level, Plan, Where
 
 _INTEGERS = frozenset({"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte"})
 _FITS: Mapping[str, frozenset[str]] = {
@@ -24,12 +24,16 @@ _FITS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference. `where` is Set or Set.Property; `breaks` tells what fails from what is only new."""
+    """One difference. `where` is Set or Set.Property; `breaks` tells what fails from what is only new.
+
+    `rule` is the place in the object's file that relies on it; empty where none does.
+    """
 
     kind: str
     where: str
     detail: str
     breaks: bool = True
+    rule: Where = field(default=(), compare=False)
 
 
 def drift(plan: Plan, metadata: Metadata, before: Metadata | None = None) -> list[Change]:
@@ -40,19 +44,23 @@ def drift(plan: Plan, metadata: Metadata, before: Metadata | None = None) -> lis
     name = str(plan.native.get("set", ""))
     entity = metadata.of_set(name)
     if entity is None:
-        return [Change("set-gone", name, "the service has no such entity set")]
+        return [Change("set-gone", name, "the service has no such entity set", rule=("native",))]
     found = list(_level(plan.level, name, entity, metadata))
     if before is not None:
         found += _required(plan.level, name, entity, (metadata, before))
     return [*found, *_operations(plan, metadata)]
 
 
-def _level(level: Level, where: str, entity: EntityType, metadata: Metadata) -> Iterator[Change]:
+def _level(level: Level, where: str, entity: EntityType, metadata: Metadata, rule: Where = ()) -> Iterator[Change]:
     for entry in level.entries:
-        if entry.rows is not None or (entry.codec is not None and entry.codec.rows):
-            yield from _list(entry, where, entity, metadata)
-        else:
-            yield from _single(entry, where, entity)
+        is_list = entry.rows is not None or (entry.codec is not None and entry.codec.rows)
+        found = _list(entry, where, entity, metadata) if is_list else _single(entry, where, entity)
+        yield from (change if change.rule else replace(change, rule=entry.where) for change in found)
+    there = {*entity.properties, *entity.navigations}
+    for path, _ in level.constants:
+        if path[0] not in there:
+            place = (*rule, "constants", ".".join(path))
+            yield Change("property-gone", f"{where}.{path[0]}", "a constant is written to it", rule=place)
     known = {p[0] for e in level.entries for p in e.native} | {p[0] for p, _ in level.constants} | set(level.ignored)
     for name in (*entity.properties, *entity.navigations):
         if name not in known:
@@ -65,7 +73,7 @@ def _list(entry: Entry, where: str, entity: EntityType, metadata: Metadata) -> I
     if target is None:
         yield Change("navigation-gone", f"{where}.{name}", f"{entry.canonical[0]} has no rows to read")
     elif entry.rows is not None:
-        yield from _level(entry.rows, f"{where}.{name}", target, metadata)
+        yield from _level(entry.rows, f"{where}.{name}", target, metadata, entry.where)
     elif entry.codec is not None:
         for row in entry.codec.rows:
             if row not in target.properties:
@@ -116,7 +124,8 @@ def _operations(plan: Plan, metadata: Metadata) -> Iterator[Change]:
             if step.do != "call" or step.name is None:
                 continue
             if step.name not in metadata.operations:
-                yield Change("operation-gone", step.name, f"{verb} calls it")
+                yield Change("operation-gone", step.name, f"{verb} calls it", rule=("verbs", verb))
                 continue
             lost = sorted(set(step.arguments) - set(metadata.operations[step.name]))
-            yield from (Change("argument-gone", f"{step.name}.{name}", f"{verb} passes it") for name in lost)
+            for name in lost:
+                yield Change("argument-gone", f"{step.name}.{name}", f"{verb} passes it", rule=("verbs", verb))

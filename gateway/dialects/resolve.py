@@ -25,6 +25,8 @@ class Entry:
     access: str
     rows: Level | None = None
     label: str = ""
+    where: Where = ()
+    """Its place in the object's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +175,16 @@ def _entry(
         if not spec.rows:
             problems.add(where, f"{names[0]!r} is no list")
             return None
-        return Entry(names, (_path(rule.each),), None, rule.access, _level(setting, rule, spec.rows, where, problems))
+        rows = _level(setting, rule, spec.rows, where, problems)
+        return Entry(names, (_path(rule.each),), None, rule.access, rows, where=where)
     try:
-        return _scalar(setting, names, rule, [specs[name] for name in names])
+        return _scalar(setting, names, rule, [specs[name] for name in names], where)
     except (ValueError, TypeError) as err:
         problems.add(where, str(err))
         return None
 
 
-def _scalar(setting: Setting, names: tuple[str, ...], rule: FieldRule, specs: list[FieldSpec]) -> Entry:
+def _scalar(setting: Setting, names: tuple[str, ...], rule: FieldRule, specs: list[FieldSpec], where: Where) -> Entry:
     if specs[0].kind is None:
         raise ValueError(f"{names[0]!r} is a list: it needs `each`")
     native = tuple(_path(to) for to in rule.to)
@@ -192,7 +195,7 @@ def _scalar(setting: Setting, names: tuple[str, ...], rule: FieldRule, specs: li
         raise ValueError(
             f"the codec joins {codec.canonical} with {codec.native} fields, not {len(names)} with {len(native)}"
         )
-    return Entry(names, native, codec, rule.access, label=_label(setting, rule, specs[0]))
+    return Entry(names, native, codec, rule.access, label=_label(setting, rule, specs[0]), where=where)
 
 
 def _label(setting: Setting, rule: FieldRule, spec: FieldSpec) -> str:

@@ -69,6 +69,12 @@ def test_a_property_that_is_gone_is_named() -> None:
     assert (new.kind, new.where, new.breaks) == ("new-property", "A_ProductionOrder_2.Recipient", False)
 
 
+def test_a_property_that_a_constant_is_written_to_is_missed_when_it_is_gone() -> None:
+    gone = _changed({b'Name="GoodsMovementType"': b'Name="MovementType"'}, name="receipt")
+    assert [c.where for c in gone if c.breaks] == ["A_MaterialDocumentHeader.to_MaterialDocumentItem.GoodsMovementType"]
+    assert [c.rule for c in gone if c.breaks] == [("fields", "lines", "constants", "GoodsMovementType")]
+
+
 def test_a_property_of_a_row_that_is_gone_is_named_with_its_list() -> None:
     changes = _changed({b'Name="RequiredQuantity"': b'Name="Quantity"'})
     assert "A_ProductionOrder_2.to_ProductionOrderComponent.RequiredQuantity" in {c.where for c in changes}
