@@ -1,8 +1,7 @@
-"""`changeover dialect check|show|coverage` and `changeover drift`: what dialects say, and whether ERPs still say it."""
+"""`changeover dialect check|show|coverage`: what dialects say, and whether they keep their laws."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,18 +11,11 @@ import typer
 
 from gateway.cli.content import Folder, declared
 from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
-from gateway.connectors.factory import PROTOCOLS, make_connector
+from gateway.connectors.factory import PROTOCOLS
 from gateway.control.content import Content
 from gateway.control.recordings import recorded_documents
-from gateway.core.deployment import Erp
 from gateway.dialects import check as rules
-from gateway.dialects.drift import Change
-from gateway.dialects.drift import drift as compared
 from gateway.dialects.library import ENTERPRISE, Dialect
-from gateway.errors import ErpAnswerBroken
-from gateway.protocols.edmx import metadata_of
-from gateway.protocols.port import AnswerBroken
-from gateway.protocols.shape import shape_of
 from gateway.settings import settings, shipped
 
 app = typer.Typer(
@@ -94,47 +86,3 @@ def show_(
         if translation is None:
             fail(f"{dialect} has no object {object_!r}", Exit.USAGE)
         show([asdict(line) for line in rules.show(translation)], output)
-
-
-def drift(
-    erp: Annotated[str | None, typer.Argument(help="an ERP of routes/erps; default: all")] = None,
-    content: Folder = None,
-    output: Output = Format.TABLE,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when something changed")] = False,
-) -> None:
-    """Compare dialects with the ERPs' live $metadata and name what a release changed."""
-    with told():
-        found = _content(content)
-        erps = [e for name, e in found.erps.items() if erp in (None, name)]
-        if not erps:
-            fail(f"no ERP {erp!r}; there are {', '.join(found.erps)}", Exit.USAGE)
-        unread: list[str] = []
-        changes = [(e.erp, object_, c) for e in erps for object_, c in asyncio.run(_drift(found, e, unread))]
-    show([{"erp": name, "object": object_, **asdict(change)} for name, object_, change in changes], output)
-    progress.print(f"{len(changes)} differences, {len(unread)} objects whose metadata could not be read")
-    if unread:
-        raise typer.Exit(Exit.PARTLY)
-    if exit_code and changes:
-        raise typer.Exit(Exit.DIFFERENT)
-
-
-async def _drift(content: Content, erp: Erp, unread: list[str]) -> list[tuple[str, Change]]:
-    dialect = content.dialects[erp.dialect]
-    connector = make_connector(erp, dialect.file.protocol or "")
-    found: list[tuple[str, Change]] = []
-    try:
-        for name in dialect.objects:
-            translation = dialect.of(name, ENTERPRISE)
-            if translation is None:
-                continue
-            deadline_s = asyncio.get_running_loop().time() + 15
-            try:
-                metadata = metadata_of(await connector.metadata(shape_of(translation.plan), deadline_s))
-            except (ErpAnswerBroken, AnswerBroken) as err:
-                progress.print(f"{erp.erp}/{name}: {err}", style="red", markup=False)
-                unread.append(name)
-                continue
-            found += [(name, change) for change in compared(translation.plan, metadata)]
-    finally:
-        await connector.close()
-    return found
