@@ -15,31 +15,21 @@ import typer
 
 from gateway.app import policy_of
 from gateway.cli.content import Database, Folder
-from gateway.cli.output import Exit, Format, Output, print_json, show, told
-from gateway.connectors.factory import PROTOCOLS
+from gateway.cli.explained import Row, refuses, walked
+from gateway.cli.output import Exit, Format, Output, show, told
 from gateway.control.content import Content, load, read_folder, unpack
-from gateway.core.phases import PHASES
 from gateway.core.waves import WaveTable
-from gateway.dialects.filters import Unfilterable
 from gateway.edge.headers import Headers
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import Caller
-from gateway.errors import GatewayError, Malformed, NotAuthenticated, StoreUnusable
-from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path, required
-from gateway.pipeline.execute import erp_side, execute
-from gateway.pipeline.stages import STAGES
+from gateway.errors import NotAuthenticated, StoreUnusable
+from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path
 from gateway.policy.cache import DecisionCache
 from gateway.policy.service import Policy
-from gateway.problem import PROBLEMS, problem_of
-from gateway.protocols.port import HttpCall
-from gateway.reads.authoritative import key_of, query_of
 from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
 from gateway.store.schema import at_head
 from gateway.store.waves import files_of, running
-from gateway.writes.carry import first_step, prepared
-
-_UNTIL_ERP = STAGES[: STAGES.index(execute)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +71,9 @@ def explain(
         made = settings(content=content, database_url=database)
         body = _body(data)
         rows = asyncio.run(_explained(made, method.upper(), url, body, (client, roles, plants), if_match))
-        if output is Format.TABLE:
-            show(rows, output)
-        else:
-            print_json(rows)
-    if rows and rows[-1]["decides"].startswith("refuses"):
+        # In the table the errors stand in `why`.
+        show([{k: v for k, v in row.items() if k != "errors" or output is not Format.TABLE} for row in rows], output)
+    if refuses(rows):
         raise typer.Exit(Exit.ERROR)
 
 
@@ -97,35 +85,15 @@ def _body(data: str | None) -> bytes:
 
 async def _explained(
     made: Settings, method: str, url: str, body: bytes, who: tuple[str | None, str, str], if_match: str | None
-) -> list[dict[str, str]]:
+) -> list[Row]:
     content, table = await _in_force(made)
     policy = policy_of(made, content.bundle, DecisionCache(1))
     try:
         await policy.probe()
-        x = _exchange(_pinned(content, table, policy, _caller(content, *who)), method, url, body, if_match)
-        return await _walked(x)
+        in_force = _pinned(content, table, policy, _caller(content, *who))
+        return await walked(_exchange(in_force, method, url, body, if_match))
     finally:
         await policy.close()
-
-
-async def _walked(x: Exchange) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
-    for stage in _UNTIL_ERP:
-        try:
-            x = await stage(x)
-        except GatewayError as err:
-            why = "; ".join(f"{k}: {v}" for k, v in err.extra.items())
-            rows.append(
-                {
-                    "stage": stage.__name__,
-                    "decides": f"refuses: {problem_of(err).status} {err.code}",
-                    "why": f"{err.detail} {why}".strip(),
-                }
-            )
-            return rows
-        rows.append({"stage": stage.__name__, **_said(stage.__name__, x)})
-    rows.append({"stage": "execute", **_sent(x)})
-    return rows
 
 
 async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
@@ -186,84 +154,3 @@ def _exchange(in_force: InForce, method: str, url: str, body: bytes, if_match: s
         clock=Clock(time.time, time.monotonic, lambda: uuid.uuid4().hex),
         limits=EdgeLimits(),
     )
-
-
-def _said(stage: str, x: Exchange) -> dict[str, str]:
-    contract, caller, operation, decision, cell = x.contract, x.caller, x.operation, x.decision, x.cell
-    match stage:
-        case "admit" if contract:
-            life = f"deprecated {contract.deprecated_at:%F}" if contract.deprecated_at else "in use"
-            return {
-                "decides": f"version {contract.version}",
-                "why": f"{life}; body {len(x.body)} bytes, deadline {contract.limits.deadline_s} s",
-            }
-        case "authenticate" if caller:
-            return {
-                "decides": caller.subject,
-                "why": f"roles {', '.join(caller.roles)}; plants {', '.join(caller.plants)}",
-            }
-        case "negotiate" if operation:
-            words = f"{operation.verb} {operation.spec.name} {operation.key or ''}".strip()
-            return {
-                "decides": words,
-                "why": f"cell ({operation.plant}, {operation.spec.domain}); dialect {contract.dialect if contract else ''}",
-            }
-        case "authorize" if decision:
-            asked = ", ".join(decision.obligations.in_force()) or "none"
-            return {
-                "decides": "allows",
-                "why": f"bundle {decision.revision[:12]}; reasons {', '.join(decision.reasons) or 'none'}; obligations {asked}",
-            }
-        case "recall" if operation:
-            keyed = "no Idempotency-Key: a repeated request is a new one" if operation.writes else "a read"
-            return {"decides": "goes on", "why": keyed}
-        case "steer" if cell and x.erp:
-            sides = [f"{side}: {cell.erp(side)}" for side in PHASES[cell.phase].writes]
-            return {
-                "decides": ", then ".join(sides) if operation and operation.writes else f"{x.side}: {x.erp.name}",
-                "why": f"phase {cell.phase}, epoch {cell.epoch}, table revision {x.in_force.table.revision}",
-            }
-    return {"decides": "", "why": ""}
-
-
-def _sent(x: Exchange) -> dict[str, str]:
-    """The call that would go out."""
-    try:
-        call = _call(x)
-    except GatewayError as err:
-        return {"decides": f"refuses: {problem_of(err).status} {err.code}", "why": err.detail}
-    except Unfilterable as err:
-        return {
-            "decides": f"refuses: {PROBLEMS[Malformed].status} {Malformed.code}",
-            "why": f"{err.field}: {err.reason}",
-        }
-    erp, kept = x.erp.name if x.erp else "", _kept_beside(x)
-    beside = f"; the gateway keeps {', '.join(sorted(kept))}" if kept else ""
-    if x.operation is not None and x.operation.writes and _nothing(x):
-        return {"decides": "nothing written", "why": f"{erp} lacks these fields{beside}"}
-    body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
-    return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{beside}"}
-
-
-def _nothing(x: Exchange) -> bool:
-    """Whether the ERP has no field for anything of a change."""
-    operation = required(x.operation, "operation")
-    return prepared(erp_side(x), operation.verb, operation.document, None).nothing
-
-
-def _kept_beside(x: Exchange) -> frozenset[str]:
-    """The fields of a write that the ERP has not."""
-    document = x.operation.document if x.operation is not None else None
-    return x.translation.plan.beside & (document or {}).keys() if x.translation is not None else frozenset()
-
-
-def _call(x: Exchange) -> HttpCall:
-    side, operation = erp_side(x), x.operation
-    assert x.erp is not None and operation is not None  # noqa: S101, PT018  # the stages have run
-    codec = PROTOCOLS[x.erp.dialect.file.protocol or ""]()
-    if operation.listing is not None:
-        wanted = operation.listing
-        return codec.search(side.shape, query_of(side, wanted.filter, wanted.order, wanted.limit))
-    if not operation.writes:
-        return codec.read(side.shape, key_of(side, operation.key or ""))
-    return codec.step(side.shape, first_step(side, operation.verb, operation.key, operation.document))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from gateway.core.canonical import Document
-from gateway.core.contracts import Contract
 from gateway.core.crosswalk import REFERENCES
 from gateway.core.filters import Filter, compared, with_values
 from gateway.core.intents import NewLeg
@@ -110,13 +109,18 @@ async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
     try:
         page = await search(side, where, listing.order, listing.limit, place, x.deadline_s)
     except Unfilterable as err:
-        field = client_path(required(x.client, "client dialect"), (err.field,))
-        raise Malformed(f"The list cannot look at {field!r} this way: {err.reason}.", field=field) from err
+        raise unlistable(x, err) from err
     cursor = write_cursor(page.cursor, cell, side.side, listing) if page.cursor else None
     shown = [document for document in page.documents if await _may_see(x, document)]
     if numbers:
         shown = await for_client(numbers, side.name, side.translation.plan.spec.name, shown)
     return Result(documents=tuple(shown), cursor=cursor)
+
+
+def unlistable(x: Exchange, err: Unfilterable) -> Malformed:
+    """What the ERP's dialect cannot filter or order by, in the client's own words."""
+    field = client_path(required(x.client, "client dialect"), (err.field,))
+    return Malformed(f"The list cannot look at {field!r} this way: {err.reason}.", field=field)
 
 
 async def _own_numbers(crosswalk: CrosswalkLookup, side: ErpSide, where: Filter) -> Filter:
@@ -137,20 +141,24 @@ async def _may_see(x: Exchange, document: Document) -> bool:
 
 
 async def _write(x: Exchange, side: ErpSide, operation: Operation) -> Result:
-    contract: Contract = required(x.contract, "contract")
     writes: Writes = required(x.in_force.writes, "write engine")
     try:
         done = await writes.submit(_asked(x, side, operation))
     except Invalid as err:
-        errors = [
-            {**e, "field": client_path(required(x.client, "client dialect"), tuple(e["path"]))} if "path" in e else e
-            for e in err.extra["errors"]
-        ]
-        shown = [{"field": e["field"], "reason": e["reason"]} for e in errors]
-        raise Invalid(err.detail, errors=shown, version=contract.version) from err
+        raise unsayable(x, err) from err
     if isinstance(done, Pending):
         return Result(operation=done.operation, pending=True, replayed=done.replayed)
     return await _shown(x, side, operation, done)
+
+
+def unsayable(x: Exchange, err: Invalid) -> Invalid:
+    """What the ERP's dialect cannot say of a document, in the client's own words."""
+    client, contract = required(x.client, "client dialect"), required(x.contract, "contract")
+    errors = [
+        {"field": client_path(client, tuple(e["path"])) if "path" in e else e["field"], "reason": e["reason"]}
+        for e in err.extra["errors"]
+    ]
+    return Invalid(err.detail, errors=errors, version=contract.version)
 
 
 def _asked(x: Exchange, side: ErpSide, operation: Operation) -> Write:

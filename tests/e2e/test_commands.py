@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command as alembic
@@ -14,10 +15,16 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from gateway.settings import shipped
-from tests.e2e.calls import Plant, good, order
+from tests.e2e.calls import Plant, good, order, refused
 from tests.support.gateway import CLIENTS, Deployment, RunningGateway
 
-Rows = dict[str, dict[str, str]]
+Rows = dict[str, dict[str, Any]]
+LONG = "PUMP-" + "1" * 30
+"""An item number that versions take, and the legacy ERP cannot."""
+TOO_LONG = {
+    "v1": {"itemNumber": LONG, "quantity": "10", "unit": "H87", "plannedStart": "2026-12-01T06:00:00Z"},
+    "v2": order(item=LONG),
+}
 
 
 def explained(made: Deployment, *arguments: str) -> tuple[int, Rows]:
@@ -77,6 +84,31 @@ def test_explain_stops_where_the_request_would(
     assert code == 1
     assert list(rows)[-1] == stage
     assert rows[stage]["decides"] == f"refuses: {refusal}"
+
+
+@pytest.mark.parametrize(("version", "field"), [("v1", "itemNumber"), ("v2", "item")])
+def test_explain_names_the_fields_that_the_erp_cannot_take_as_the_gateway_does(
+    gateway: RunningGateway, version: str, field: str
+) -> None:
+    made, url = gateway.deployment, f"/api/{version}/plants/1000/production-orders"
+    body = TOO_LONG[version]
+    with made.erps.untouched():
+        code, rows = explained(made, "POST", url, "--client", "admin", "--data", json.dumps(body))
+        told = refused(gateway.client("admin").post(url, json=body), 422, "invalid-document")
+        table = made.cli("explain", "POST", url, "--client", "admin", "--data", json.dumps(body)).stdout
+    assert (code, list(rows)[-1], rows["execute"]["decides"]) == (1, "execute", "refuses: 422 invalid-document")
+    assert rows["execute"]["errors"] == told["errors"]
+    [error] = told["errors"]
+    assert error["field"] == field
+    assert f"ecc cannot take the document. {field}: {error['reason']}" in table
+
+
+def test_explain_names_the_fields_that_break_the_contract(gateway: RunningGateway) -> None:
+    url, body = "/api/v2/plants/1000/production-orders", json.dumps({"item": "PUMP-100"})
+    code, rows = explained(gateway.deployment, "POST", url, "--client", "mes", "--data", body)
+    assert (code, list(rows)[-1]) == (1, "negotiate")
+    assert {error["field"] for error in rows["negotiate"]["errors"]} >= {"quantity.value", "planned.start"}
+    assert "planned.start: required" in rows["negotiate"]["why"]
 
 
 def test_explain_and_the_gateway_say_the_same(gateway: RunningGateway, hamburg: Plant) -> None:

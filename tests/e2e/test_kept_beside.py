@@ -204,6 +204,11 @@ def test_a_list_cannot_look_for_what_the_erp_does_not_have(gateway: RunningGatew
     problem = refused(plant.listed(ORDERS, filter="incoterms eq 'EXW'"), 400, "malformed")
     assert problem["field"] == "incoterms"
     assert "no such field" in problem["detail"]
+    url = "/api/v2/plants/1000/purchase-orders?filter=incoterms%20eq%20'EXW'"
+    told = gateway.deployment.cli("explain", "GET", url, "--roles", "admin", "--plants", "*", "-o", "json")
+    *_, last = json.loads(told.stdout)
+    assert (last["stage"], last["decides"]) == ("execute", "refuses: 400 malformed")
+    assert last["why"].startswith(problem["detail"])
 
 
 def test_a_plant_that_moves_takes_what_is_kept_along(own: Deployment) -> None:
