@@ -90,7 +90,7 @@ async def _explained(
     policy = policy_of(made, content.bundle, DecisionCache(1))
     try:
         await policy.probe()
-        in_force = _pinned(content, table, policy, _caller(content, *who))
+        in_force = _pinned(made, content, table, policy, _caller(content, *who))
         return await walked(_exchange(in_force, method, url, body, if_match))
     finally:
         await policy.close()
@@ -124,12 +124,14 @@ def _caller(content: Content, client: str | None, roles: str, plants: str) -> Ca
     return Caller("somebody", "somebody", "explain", tuple(roles.split(",")), tuple(plants.split(",")), "jwt", None)
 
 
-def _pinned(content: Content, table: WaveTable, policy: Policy, who: Caller | None) -> InForce:
+def _pinned(made: Settings, content: Content, table: WaveTable, policy: Policy, who: Caller | None) -> InForce:
     erps: dict[str, ErpPath] = {
         name: erp_path(name, None, content.dialects[erp.dialect])  # type: ignore[arg-type]  # nothing is sent
         for name, erp in content.erps.items()
     }
-    return InForce(content, table, policy, _Somebody(who), erps, _Uncounted(content.clients.rate_classes))
+    return InForce(
+        content, table, policy, _Somebody(who), erps, _Uncounted(content.clients.rate_classes), made.public_url
+    )
 
 
 def _exchange(in_force: InForce, method: str, url: str, body: bytes, if_match: str | None) -> Exchange:

@@ -8,8 +8,9 @@ from gateway.connectors.factory import PROTOCOLS
 from gateway.core.phases import PHASES
 from gateway.dialects.filters import Unfilterable
 from gateway.errors import GatewayError, Invalid
-from gateway.pipeline.exchange import Exchange, required
+from gateway.pipeline.exchange import Exchange, Operation, required
 from gateway.pipeline.execute import erp_side, execute, unlistable, unsayable
+from gateway.pipeline.render import render, route_headers, status_of
 from gateway.pipeline.stages import STAGES
 from gateway.problem import problem_of
 from gateway.protocols.port import HttpCall
@@ -19,6 +20,7 @@ from gateway.writes.carry import first_step, prepared
 Row = dict[str, Any]
 """`stage`, what it `decides`, and `why`; of a refused document also its `errors`, each with `field` and `reason`."""
 _UNTIL_ERP = STAGES[: STAGES.index(execute)]
+_OF_ONE_ANSWER = ("x-request-id", "cache-control")
 
 
 async def walked(x: Exchange) -> list[Row]:
@@ -34,7 +36,7 @@ async def walked(x: Exchange) -> list[Row]:
         rows.append({"stage": execute.__name__, **_sent(x)})
     except GatewayError as err:
         return [*rows, {"stage": execute.__name__, **_refused(err)}]
-    return rows
+    return [*rows, {"stage": render.__name__, **_rendered(x)}]
 
 
 def refuses(rows: list[Row]) -> bool:
@@ -105,6 +107,21 @@ def _sent(x: Exchange) -> Row:
         return {"decides": "nothing written", "why": f"{erp} lacks these fields{beside}"}
     body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
     return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{beside}"}
+
+
+def _rendered(x: Exchange) -> Row:
+    """What the answer would be made of, as far as it is known before the ERP has said anything."""
+    operation: Operation = required(x.operation, "operation")
+    masked = required(x.decision, "decision").obligations.mask
+    known = [f"masks {', '.join(masked) or 'nothing'}"]
+    if x.fields is not None:
+        known.append(f"shows {', '.join(sorted(x.fields))} only")
+    if operation.listing is None:
+        known.append(f"ETag of {x.side}, term {required(x.cell, 'cell').term}")
+    known += [f"{name}: {value}" for name, value in route_headers(x) if name not in _OF_ONE_ANSWER]
+    pending = ", or 202 while it is pending" if operation.writes else ""
+    version = required(x.contract, "contract").version
+    return {"decides": f"{status_of(operation)} in {version}{pending}", "why": "; ".join(known)}
 
 
 def _nothing(x: Exchange) -> bool:

@@ -36,9 +36,13 @@ async def render(x: Exchange) -> Exchange:
     elif result.document is None:
         response = _response(x, CREATED if result.key and operation.key is None else NO_CONTENT, b"", _place(x, result))
     else:
-        created = operation.writes and operation.key is None
-        response = _response(x, CREATED if created else OK, dumps(_shown(x, result.document)), _place(x, result))
+        response = _response(x, status_of(operation), dumps(_shown(x, result.document)), _place(x, result))
     return filled(x, response=response)
+
+
+def status_of(operation: Operation) -> int:
+    """The status of an answer that shows a document."""
+    return CREATED if operation.writes and operation.key is None else OK
 
 
 def _shown(x: Exchange, document: Document) -> dict[str, Any]:

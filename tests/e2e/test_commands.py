@@ -14,6 +14,7 @@ from alembic import command as alembic
 from alembic.config import Config
 from sqlalchemy import create_engine
 
+from gateway.pipeline.stages import STAGES
 from gateway.settings import shipped
 from tests.e2e.calls import Plant, good, order, refused
 from tests.support.gateway import CLIENTS, Deployment, RunningGateway
@@ -37,7 +38,7 @@ def test_explain_tells_what_each_stage_decides_and_no_erp_hears_of_it(gateway: R
     with made.erps.untouched():
         code, rows = explained(made, "GET", "/api/v2/plants/1000/production-orders/4711", "--client", "mes")
     assert code == 0
-    assert list(rows) == ["admit", "authenticate", "negotiate", "authorize", "recall", "steer", "execute"]
+    assert list(rows) == [stage.__name__ for stage in STAGES]
     assert rows["admit"]["decides"] == "version v2"
     assert rows["authenticate"]["decides"] == "client:mes"
     assert rows["negotiate"]["decides"] == "read production_order 4711"
@@ -109,6 +110,20 @@ def test_explain_names_the_fields_that_break_the_contract(gateway: RunningGatewa
     assert (code, list(rows)[-1]) == (1, "negotiate")
     assert {error["field"] for error in rows["negotiate"]["errors"]} >= {"quantity.value", "planned.start"}
     assert "planned.start: required" in rows["negotiate"]["why"]
+
+
+def test_explain_tells_what_the_answer_says_of_itself(gateway: RunningGateway) -> None:
+    url = "/api/v1/plants/1000/purchase-orders/4500000001"
+    _, rows = explained(gateway.deployment, "GET", url, "--roles", "wms", "--plants", "1000")
+    assert rows["render"]["decides"] == "200 in v1"
+    why = rows["render"]["why"]
+    assert why.startswith("masks lines[].price, lines[].price_per; ETag of legacy, term 1; ")
+    answer = gateway.client("admin").get(url)
+    for name in ("deprecation", "sunset", "link", "x-route"):
+        assert f"{name}: {answer.headers[name]}" in why
+    _, rows = explained(gateway.deployment, "GET", "/api/v2/items?fields=id,name&limit=1", "--client", "steward")
+    assert rows["render"]["why"].startswith("masks nothing; shows id, name only; x-route: ")
+    assert "deprecation" not in rows["render"]["why"]
 
 
 def test_explain_and_the_gateway_say_the_same(gateway: RunningGateway, hamburg: Plant) -> None:

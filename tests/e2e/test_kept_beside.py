@@ -191,11 +191,11 @@ def test_explain_says_what_is_kept_and_that_nothing_is_written(gateway: RunningG
     own, url = gateway.deployment, "/api/v2/plants/1000/purchase-orders"
     who = ("--roles", "admin", "--plants", "*", "-o", "json")
     body = ("--data", json.dumps(purchase("1000", incoterms=KEPT)))
-    *_, made = json.loads(own.cli("explain", "POST", url, *body, *who).stdout)
+    *_, made, _ = json.loads(own.cli("explain", "POST", url, *body, *who).stdout)
     assert made["decides"].startswith("POST /sap/opu")
     assert made["why"].endswith("; the gateway keeps incoterms")
     change = ("--data", json.dumps({"incoterms": "EXW"}), "--if-match", '"L1n.eA"')
-    *_, changed = json.loads(own.cli("explain", "PATCH", f"{url}/4500000001", *change, *who).stdout)
+    *_, changed, _ = json.loads(own.cli("explain", "PATCH", f"{url}/4500000001", *change, *who).stdout)
     assert (changed["decides"], "keeps incoterms" in changed["why"]) == ("nothing written", True)
 
 
