@@ -16,14 +16,16 @@ import typer
 from gateway.app import policy_of
 from gateway.cli.content import Database, Folder
 from gateway.cli.explained import Row, refuses, walked
-from gateway.cli.output import Exit, Format, Output, show, told
+from gateway.cli.output import Exit, Format, Output, fail, show, told
 from gateway.control.content import Content, load, read_folder, unpack
 from gateway.core.waves import WaveTable
 from gateway.edge.headers import Headers
 from gateway.edge.limits import EdgeLimits
+from gateway.edge.paths import parse_target
 from gateway.edge.tokens import Caller
-from gateway.errors import NotAuthenticated, StoreUnusable
+from gateway.errors import GatewayError, NotAuthenticated, StoreUnusable
 from gateway.pipeline.exchange import Clock, ErpPath, Exchange, InForce, erp_path
+from gateway.pipeline.negotiate import operation_id
 from gateway.policy.cache import DecisionCache
 from gateway.policy.service import Policy
 from gateway.settings import Settings, settings, shipped
@@ -68,6 +70,8 @@ def explain(
 ) -> None:
     """Walk a request through the stages and say what each decides."""
     with told():
+        if _watches(url):
+            fail("what became of an operation stands in the journal: changeover journal show ID", Exit.USAGE)
         made = settings(content=content, database_url=database)
         body = _body(data)
         rows = asyncio.run(_explained(made, method.upper(), url, body, (client, roles, plants), if_match))
@@ -75,6 +79,14 @@ def explain(
         show([{k: v for k, v in row.items() if k != "errors" or output is not Format.TABLE} for row in rows], output)
     if refuses(rows):
         raise typer.Exit(Exit.ERROR)
+
+
+def _watches(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return operation_id(parse_target(parts.path.encode(), parts.query.encode())) is not None
+    except GatewayError:
+        return False  # the first stage will say what is wrong with it
 
 
 def _body(data: str | None) -> bytes:

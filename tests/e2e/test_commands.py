@@ -126,6 +126,11 @@ def test_explain_tells_what_the_answer_says_of_itself(gateway: RunningGateway) -
     assert "deprecation" not in rows["render"]["why"]
 
 
+def test_explain_of_an_operation_points_to_the_journal(own: Deployment) -> None:
+    done = own.cli("explain", "GET", "/api/v2/operations/0123", "--client", "mes")
+    assert (done.exit_code, "changeover journal show" in done.stderr) == (2, True)
+
+
 def test_explain_and_the_gateway_say_the_same(gateway: RunningGateway, hamburg: Plant) -> None:
     """What `explain` shows is what the ERP is really asked."""
     _, rows = explained(gateway.deployment, "GET", "/api/v2/plants/1000/production-orders/1000000", "--client", "admin")
