@@ -339,7 +339,7 @@ class Mistake:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"
+        return f"{self.place}: {' '.join(line.strip() for line in self.reason.splitlines())}"
 
 
 class ContentError(Exception):

@@ -40,7 +40,9 @@ class Format(StrEnum):
 
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="table, json or yaml")]
-progress = Console(stderr=True, highlight=False)
+# Lines are as long as they are: a terminal breaks them by itself, and a program that reads `file:line:column:` must not see it.
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
+_WIDEST = 100_000
 
 
 def show(rows: Sequence[dict[str, Any]], output: Format, *, title: str | None = None) -> None:
@@ -57,7 +59,7 @@ def show(rows: Sequence[dict[str, Any]], output: Format, *, title: str | None = 
             table.add_row(*("" if v is None else str(v) for v in row.values()))
         # A pipe has no width of its own: let the lines be as long as they are.
         console = Console()
-        Console(width=None if console.is_terminal else 200).print(table)
+        Console(width=None if console.is_terminal else _WIDEST).print(table)
 
 
 def print_data(value: dict[str, Any], output: Format) -> None:
