@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.parts import PartMissing, skip_if_missing
+
 OPA = "github.com/open-policy-agent/opa@v1.20.2"
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -20,6 +22,11 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture(scope="session")
 def opa_binary() -> Path:
     """OPA's own server: `CHANGEOVER_OPA` names one, or Go builds the pinned version into the cache folder."""
+    with skip_if_missing():
+        return _opa()
+
+
+def _opa() -> Path:
     named = os.environ.get("CHANGEOVER_OPA")
     if named:
         return Path(named)
@@ -28,11 +35,11 @@ def opa_binary() -> Path:
         return built
     go = shutil.which("go")
     if go is None:
-        pytest.skip("needs Go, or CHANGEOVER_OPA, for a real OPA server")
+        raise PartMissing("needs Go, or CHANGEOVER_OPA, for a real OPA server")
     built.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run([go, "install", OPA], env={**os.environ, "GOBIN": str(built.parent)}, check=False)
     if done.returncode != 0:
-        pytest.skip("OPA could not be built here")
+        raise PartMissing("OPA could not be built here")
     return built
 
 

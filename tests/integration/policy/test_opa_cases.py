@@ -1,6 +1,6 @@
 """OPA's own conformance cases, cut to the embedded profile: each must get the answer its authors wrote down.
 
-They come with OPA's source in Go's module cache; nothing of them is kept here.
+They come with OPA's source, into Go's module cache; nothing of them is kept here.
 """
 
 from __future__ import annotations
@@ -20,20 +20,26 @@ from gateway.policy.profile import check_profile
 from gateway.policy.rule_check import LIST, Shape
 from gateway.policy.syntax import head_of, name_of, package_of
 from tests.integration.policy.conftest import OPA
+from tests.support.parts import PartMissing, skip_if_missing
 
 FEWEST = 100
 
 
 @pytest.fixture(scope="module")
 def cases() -> list[dict[str, Any]]:
+    with skip_if_missing():
+        folder = _from_opa()
+    return [case for path in sorted(folder.rglob("*.yaml")) for case in read(path)]
+
+
+def _from_opa() -> Path:
     go = shutil.which("go")
     if go is None:
-        pytest.skip("needs Go's module cache")
-    cache = subprocess.run([go, "env", "GOMODCACHE"], capture_output=True, text=True, check=True).stdout.strip()
-    folder = Path(cache) / OPA / "v1/test/cases/testdata/v1"
-    if not folder.exists():
-        pytest.skip("OPA's source is not in Go's module cache")
-    return [case for path in sorted(folder.rglob("*.yaml")) for case in read(path)]
+        raise PartMissing("needs Go, for OPA's source")
+    done = subprocess.run([go, "mod", "download", "-json", OPA], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PartMissing(f"OPA's source could not be fetched: {done.stderr.strip()[-200:]}")
+    return Path(json.loads(done.stdout)["Dir"]) / "v1/test/cases/testdata/v1"
 
 
 def read(path: Path) -> list[dict[str, Any]]:
