@@ -21,6 +21,8 @@ from tests.bench.load import wrk_missing
 from tests.bench.parts import FULL, PARTS, QUICK, Bench, Plan
 from tests.bench.processes import BenchError, cores
 from tests.bench.report import lines, verdict
+from tests.support.packages import NGINX, WRK, need
+from tests.support.parts import PartMissing
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,6 +38,15 @@ def _alone() -> Iterator[None]:
         yield
 
 
+def _install(parts: Collection[str]) -> None:
+    """What the gateway is measured against and loaded with. Without it there are figures too, and the report says of which kind."""
+    if set(parts) - {"journal"}:
+        try:
+            need({**NGINX, **WRK})
+        except PartMissing as missing:
+            print(missing, file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a second or two of each: whether it works, not how fast")
@@ -44,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         with _alone(), tempfile.TemporaryDirectory(prefix="changeover-bench-") as place:
+            _install(given.only)
             found = _measured(Path(place), QUICK if given.quick else FULL, given.only)
     except BenchError as err:
         print(f"no figures: {err}", file=sys.stderr)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.support.packages import program
 
 _COMMON = """daemon off;
 worker_processes 1;
@@ -74,13 +75,11 @@ TOKEN = '{"access_token":"fixed","token_type":"Bearer","expires_in":36000}'
 
 def missing() -> str | None:
     """Why there is no nginx to measure against, if so."""
-    if shutil.which("nginx", path=_path()):
-        return None
-    return "nginx is not installed (Debian: apt-get install nginx-light)"
+    return None if program("nginx") else "nginx is not installed (Debian: apt-get install nginx-light)"
 
 
 def binary() -> str:
-    return str(shutil.which("nginx", path=_path()))
+    return str(program("nginx"))
 
 
 def command(config: Path) -> list[str]:
@@ -136,7 +135,3 @@ def _written(place: Path, servers: str, files: int) -> Path:
     text = _COMMON.format(place=place, user=user, files=files, connections=files // 2, servers=servers)
     config.write_text(text)
     return config
-
-
-def _path() -> str:
-    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"

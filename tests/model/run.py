@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from tests.support.packages import SPIN, need
 from tests.support.parts import PartMissing
 
 HERE = Path(__file__).parent
@@ -27,7 +26,6 @@ MODEL = HERE / "dual_write.pml"
 README = HERE / "README.md"
 TABLE_BEGINS, TABLE_ENDS = "<!-- results: begin -->", "<!-- results: end -->"
 DEPTH = 10_000  # no history of the model is longer than a few hundred events
-INSTALL_S = 300
 
 
 class Kind(StrEnum):
@@ -226,34 +224,6 @@ REACHED: Sequence[Search] = (
 ALL: Sequence[Search] = (*CLEAN, *MUTANTS, *LIMITS, *REACHED)
 
 
-# The tools
-
-
-def need_tools() -> None:
-    """See that spin and gcc are here; on Debian and as root, install what is missing.
-
-    Raises: PartMissing, with what would help.
-    """
-    missing = [tool for tool in ("spin", "gcc") if shutil.which(tool) is None]
-    if not missing:
-        return
-    wanted = f"{' and '.join(missing)} not installed (Debian: apt-get install spin gcc libc6-dev)"
-    if os.geteuid() != 0 or not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
-        raise PartMissing(wanted)
-    packages = ["spin"] if missing == ["spin"] else [*missing, "libc6-dev"]
-    print(f"installing Debian packages: {' '.join(packages)}", file=sys.stderr, flush=True)
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (install, ["apt-get", "update"], install):
-        try:
-            done = subprocess.run(command, env=quiet, capture_output=True, timeout=INSTALL_S, check=False)
-        except subprocess.TimeoutExpired:
-            raise PartMissing(f"{wanted}; apt-get took longer than {INSTALL_S} s") from None
-        if command is install and done.returncode == 0:
-            return
-    raise PartMissing(f"{wanted}; apt-get could not: {done.stderr.decode(errors='replace').strip()[-200:]}")
-
-
 # One search
 
 
@@ -404,7 +374,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = asked.parse_args(arguments)
     try:
         searches = chosen(mutant=wanted.mutant, full=wanted.full)
-        need_tools()
+        need(SPIN)
     except KeyError:
         asked.error(f"no such mutant: {wanted.mutant}")
     except PartMissing as missing:

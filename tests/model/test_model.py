@@ -8,6 +8,7 @@ import pytest
 
 from tests.model import run
 from tests.model.run import CLEAN, INVARIANTS, LIMITS, MUTANTS, REACHED, Kind, Outcome, Search
+from tests.support.packages import SPIN, need
 from tests.support.parts import skip_if_missing
 
 SMALL = [each for each in CLEAN if not each.only_full]
@@ -23,7 +24,7 @@ SPECIFIED = {
 @pytest.fixture(scope="module", autouse=True)
 def tools() -> None:
     with skip_if_missing():
-        run.need_tools()
+        need(SPIN)
 
 
 @functools.cache

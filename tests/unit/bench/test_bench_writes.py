@@ -1,43 +1,19 @@
-"""The bench of writes: its fixed ERPs on real sockets, its journal, its sums and its report."""
+"""The bench of writes: its fixed answers, its journal, its sums and its report."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.bench import nginx
 from tests.bench.__main__ import main
 from tests.bench.answers import FixedErp
 from tests.bench.backlog import backlog
-from tests.bench.load import Call, ask
 from tests.bench.processes import BenchError
 from tests.bench.report import lines, verdict
-from tests.bench.served import Server, created, fixed_erp
 from tests.bench.writes import Way, summary
-
-FILES = 1024
-POST = Call("POST", "/sap/opu/orders", (), b'{"a":1}')
-AWKWARD = FixedErp(
-    b"{}", (b"""{"a":"it's $5 \\" or \\\\","n":\"""", b"""","b":'""" + "ä€x".encode() * 1500 + b"', ", b"}"), {}
-)
-
-
-@pytest.mark.skipif(nginx.missing() is not None, reason=str(nginx.missing()))
-def test_nginx_as_a_fixed_erp_answers_byte_for_byte_and_gives_each_create_a_number_of_its_own(tmp_path: Path) -> None:
-    with fixed_erp(tmp_path, AWKWARD, FILES) as erp:
-        found = [ask(erp.port, POST) for _ in range(3)]
-        token = ask(erp.port, Call("POST", "/oauth/token", (), b"grant_type=client_credentials"))
-        read = ask(erp.port, Call("GET", "/", ()))
-        _until(erp, 3)
-    assert [status for status, _, _ in found] == [201] * 3
-    assert all(int(headers["content-length"]) == len(body) for _, headers, body in found)
-    assert len({AWKWARD.number_in(body) for _, _, body in found}) == 3
-    assert (token[0], b"access_token" in token[2]) == (200, True)
-    assert (read[0], read[2]) == (200, b"{}")
 
 
 def test_an_answer_that_is_not_the_erps_byte_for_byte_is_noticed() -> None:
@@ -85,8 +61,3 @@ def test_a_part_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["--only", "cpu,speed"])
     assert "no such part: speed" in capsys.readouterr().err
-
-
-def _until(erp: Server, count: int) -> None:
-    while created(erp) < count:
-        time.sleep(0.05)
