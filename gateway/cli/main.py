@@ -37,10 +37,7 @@ COMMANDS = {
     "crosswalk": ("crosswalk:app", "Which number of the old ERP is which of the new one."),
     "store": ("store_commands:app", "The database itself."),
     "key": ("content:key", "Make an API key: the key for the client, its hash for routes/clients.yaml."),
-    "sim": (
-        "sim:sim",
-        "Play histories: one seed, one history. Exits 4 when an invariant is broken, or when a mutant is not caught.",
-    ),
+    "sim": ("sim:sim", "Play histories: one seed, one history."),
 }
 """Name -> where it is (`module:attribute` under `gateway.cli`) and what it does, in the first words of its own help."""
 

@@ -208,3 +208,9 @@ def test_a_rate_class_that_nobody_declared_is_a_no_and_not_a_caller_without_a_li
     who = ("--roles", "supplier_portal", "--plants", "1000")
     said = own.cli("explain", "GET", "/api/v2/plants/1000/purchase-orders", *who, "-o", "json")
     assert "obligation-not-enforceable:rate_class" in said.stdout
+
+
+@pytest.mark.parametrize("plant", ["1000", "3000"])
+def test_an_order_that_names_no_end_does_not_end_before_it_begins(gateway: RunningGateway, plant: str) -> None:
+    made = good(Plant(gateway.client("admin"), plant).ordered(planned={"start": "2026-12-01T08:00:00Z"}), 201)
+    assert made["planned"]["start"] == "2026-12-01T08:00:00Z" <= made["planned"]["end"]

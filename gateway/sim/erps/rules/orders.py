@@ -38,7 +38,9 @@ def _complete(b: Business, unit: Unit, row: Row) -> None:
     today = b.today(unit)
     fill(row, unit=b.base_unit(row), location=plant.locations[0], planning_plant=plant.plant, mrp_area=plant.plant)
     fill(row, category="10", order_type="PP01", company_code=plant.company_code, scheduling_type="1")
-    fill(row, planned_start=today, planned_end=row.get("planned_start") or today)
+    fill(row, planned_start=today)
+    if not row.get("planned_end"):
+        put(row, planned_end=row.get("planned_start"), planned_end_time=row.get("planned_start_time"))
     fill(row, start_at=_midnight(unit), end_at=_midnight(unit) + timedelta(days=1))
     fill(row, due_at=row.get("end_at"))
     put(row, unit_iso=b.masters.units[str(row["unit"])], is_created=True, is_scheduled=True)
