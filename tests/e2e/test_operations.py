@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from tests.e2e.calls import Plant, good, refused
 from tests.e2e.changes import await_applied
