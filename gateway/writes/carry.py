@@ -17,7 +17,7 @@ from gateway.dialects.grammar import Step
 from gateway.dialects.running import Mismatch
 from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
-from gateway.reads.authoritative import ErpSide, Found, decoded, find, key_of, meaning, shown_etag
+from gateway.reads.authoritative import ErpSide, Found, belongs, decoded, find, key_of, meaning, shown_etag
 from gateway.store.sql import StoreDown
 
 
@@ -209,10 +209,12 @@ def number_of(side: ErpSide, native_key: NativeKey, document: Document | None) -
 
 
 def shown_at_once(side: ErpSide, answer: Answer, known: str | None) -> Outcome | None:
-    """What the answer itself shows of the document with the number `known`; None where it must be read."""
+    """What the answer itself shows of the document with the number `known`; None where it must be read. Raises: DialectBroken."""
     if answer.document is None or side.translation.plan.beside or not _whole(side.shape, answer.document):
         return None
     document = decoded(side, answer.document)
+    if not belongs(side, document):
+        return None  # nobody would find it where it is said to be
     number = document.get(side.translation.plan.spec.key)
     return Outcome(document, shown_etag(side, document, answer.etag), number or known)
 

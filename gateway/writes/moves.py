@@ -24,6 +24,7 @@ from gateway.core.manifests import Rule
 from gateway.core.settling import US
 from gateway.errors import (
     Conflict,
+    DialectBroken,
     ErpBusy,
     GatewayError,
     NoSuchDocument,
@@ -31,7 +32,9 @@ from gateway.errors import (
     StaleEtag,
     Unavailable,
 )
+from gateway.observe.logs import log
 from gateway.protocols.port import Answer, NativeKey
+from gateway.reads.authoritative import ErpSide
 from gateway.store.journal import Claimed, Journal
 from gateway.store.points import reached
 from gateway.writes.asked import (
@@ -142,7 +145,7 @@ class Moves:
         if not leg.authoritative:
             await end()
             return
-        outcome = shown_at_once(side, answer, own)
+        outcome = self._shown_at_once(leg, side, answer, own)
         text = answer_text(outcome or Outcome(None, None, own))
         await end(answer=text)
         if outcome is None:
@@ -150,6 +153,14 @@ class Moves:
             if outcome.document is not None:
                 await self._journal.picture(intent.id, answer_text(outcome))
         self.tell(intent.id, outcome)
+
+    def _shown_at_once(self, leg: Claimed, side: ErpSide, answer: Answer, own: str | None) -> Outcome | None:
+        try:
+            return shown_at_once(side, answer, own)
+        except DialectBroken as err:
+            # The ERP said that it is done: what nobody understands is how it tells of the document.
+            log.warning("write.not_shown", intent=leg.intent.id, reason=err.detail)
+            return None
 
     async def _kept_beside(self, leg: Claimed, place: Place, own: str | None) -> Beside | None:
         """What the gateway keeps of the write for an ERP without a field for it."""
