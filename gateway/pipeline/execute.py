@@ -206,7 +206,7 @@ async def _shown(x: Exchange, side: ErpSide, operation: Operation, done: Written
         try:
             (document,) = await for_client(numbers, side.name, operation.spec.name, [document])
         except StoreDown:
-            # It is done, and under which number cannot be told now: the operation will.
-            return Result(operation=done.operation, pending=True)
+            # It is done, and in which numbers cannot be told now: the operation will.
+            return Result(etag=outcome.etag, operation=done.operation)
         key = operation.key or document.get(operation.spec.key) or key
     return Result(document, etag=outcome.etag, key=key, operation=done.operation, replayed=done.replayed)

@@ -16,6 +16,7 @@ from gateway.dialects.compile import Translation
 from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import dumps
 from gateway.errors import DialectBroken
+from gateway.observe.logs import log
 from gateway.pipeline.exchange import Exchange, Operation, Response, Result, filled, required
 from gateway.store.journal import LegView, OperationView
 
@@ -28,21 +29,34 @@ async def render(x: Exchange) -> Exchange:
         return filled(x, response=_response(x, OK, dumps(told(x.watched)), []))
     result: Result = required(x.result, "result")
     if result.pending:
-        return filled(x, response=_pending(x, result))
+        return filled(x, response=_accepted(x, result, "pending"))
     operation: Operation = required(x.operation, "operation")
+    if operation.writes:
+        return filled(x, response=_written(x, operation, result))
     if result.documents is not None:
         rows = [_shown(x, document) for document in result.documents]
         response = _response(x, OK, dumps({"items": rows, "next": result.cursor}), _next(x, result.cursor))
-    elif result.document is None:
-        response = _response(x, CREATED if result.key and operation.key is None else NO_CONTENT, b"", _place(x, result))
     else:
-        response = _response(x, status_of(operation), dumps(_shown(x, result.document)), _place(x, result))
+        response = _response(x, OK, dumps(_shown(x, required(result.document, "document"))), _place(x, result))
     return filled(x, response=response)
 
 
 def status_of(operation: Operation) -> int:
     """The status of an answer that shows a document."""
     return CREATED if operation.writes and operation.key is None else OK
+
+
+def _written(x: Exchange, operation: Operation, result: Result) -> Response:
+    """What the write left behind. Whatever keeps that from being shown is no failure of the write."""
+    try:
+        shown = _shown(x, result.document) if result.document is not None else None
+    except DialectBroken as err:
+        log.warning("write.not_shown", intent=result.operation, reason=err.detail)
+        shown = None
+    if shown is not None:
+        return _response(x, status_of(operation), dumps(shown), _place(x, result))
+    # What cannot be shown may not be found at its place either: a new document's operation knows what became of it.
+    return _accepted(x, result, "done") if operation.key is None else _response(x, NO_CONTENT, b"", _place(x, result))
 
 
 def _shown(x: Exchange, document: Document) -> dict[str, Any]:
@@ -99,10 +113,10 @@ def _next(x: Exchange, cursor: str | None) -> list[tuple[str, str]]:
     return [("link", f'<{x.raw_path.decode("ascii")}?{query}>; rel="next"')]
 
 
-def _pending(x: Exchange, result: Result) -> Response:
+def _accepted(x: Exchange, result: Result, state: str) -> Response:
     """202: the write is in the journal, and where to ask for it. Nobody may send it again."""
     place = f"/api/{required(x.contract, 'contract').version}/operations/{result.operation}"
-    body = {"operation": result.operation, "state": "pending", "status": place}
+    body = {"operation": result.operation, "state": state, "status": place}
     return _response(x, ACCEPTED, dumps(body), [("location", place), *_operation(result)])
 
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from gateway.sim.erps.wire.messages import Answer, Request
-from tests.e2e.calls import Plant, good
-from tests.e2e.test_dual_writes import BOTH, ORDERS, settled
+from tests.e2e.calls import Json, Plant, good, order, refused
+from tests.e2e.test_dual_writes import BOTH, ORDERS, orders, settled
 from tests.support.gateway import DUAL, RunningGateway, deployment
 from tests.support.simulated import Pair, SimErp, simulated_pair
 
@@ -27,9 +29,12 @@ def erps() -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
+    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud. Version 1 cannot say the types of orders."""
     made = deployment(tmp_path_factory.mktemp("unshown"), erps)
     made.begin_in(DUAL)
+    made.edit(
+        "translators/api-v1/production_order.yaml", "type: orderType", "type: {to: orderType, codec: text(max=3)}"
+    )
     with made.running() as started:
         yield started
 
@@ -48,6 +53,14 @@ def in_words_nobody_knows(erp: SimErp, *methods: str) -> Iterator[None]:
         yield
 
 
+def done(plant: Plant, answer: httpx.Response) -> Json:
+    """The operation of a write that is told as carried out, and not shown."""
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["state"] == "done"
+    assert answer.headers["location"] == answer.json()["status"]
+    return settled(plant, answer)
+
+
 @BOTH
 def test_a_document_that_only_the_answer_to_its_creation_garbles_is_read_once_more(
     plant: Plant, leader: SimErp, follower: SimErp, code: str
@@ -60,3 +73,39 @@ def test_a_document_that_only_the_answer_to_its_creation_garbles_is_read_once_mo
     assert good(answer, 201)["order"] == key
     settled(plant, answer)
     assert len([e for e in leader.since(mark, origin="api") if e["verb"] == "create"]) == 1
+
+
+@BOTH
+def test_a_new_document_that_nobody_can_read_is_done_and_its_operation_says_under_which_number(
+    plant: Plant, leader: SimErp, follower: SimErp, code: str
+) -> None:
+    marks, headers = (leader.length, follower.length), {"Idempotency-Key": str(uuid4())}
+    with in_words_nobody_knows(leader, "POST", "GET"):
+        answer = plant.create(ORDERS, order(), **headers)
+        shown = done(plant, answer)
+        refused(plant.read(ORDERS, shown["document"]), 502, "dialect-broken")
+    again = plant.create(ORDERS, order(), **headers)
+    assert (again.status_code, again.content, again.headers["idempotent-replayed"]) == (202, answer.content, "true")
+    assert good(plant.read(ORDERS, shown["document"]))["id"] == shown["document"]
+    assert [len(orders(erp, mark)) for erp, mark in zip((leader, follower), marks, strict=True)] == [1, 1]
+
+
+@BOTH
+def test_what_the_clients_version_cannot_say_of_a_written_document_is_no_failure_of_the_write(
+    gateway: RunningGateway, leader: SimErp, follower: SimErp, code: str
+) -> None:
+    old, new = Plant(gateway.client("admin"), code, "v1"), Plant(gateway.client("admin"), code)
+    sent = {
+        "itemNumber": "PUMP-100", "quantity": "10", "unit": "H87",
+        "plannedStart": "2026-12-01T06:00:00Z", "plannedEnd": "2026-12-02T14:00:00Z",
+    }  # fmt: skip
+    mark = leader.length
+    answer = old.create(ORDERS, sent)
+    key = done(new, answer)["document"]
+    refused(old.read(ORDERS, key), 502, "dialect-broken")
+    etag = new.read(ORDERS, key).headers["etag"]
+    changed = old.change(ORDERS, key, {"quantity": "11"}, etag)
+    assert (changed.status_code, changed.content) == (204, b"")
+    assert good(new.read(ORDERS, key))["quantity"]["value"] == "11.000"
+    assert len(orders(leader, mark)) == 1
+    assert gateway.events("write.not_shown", intent=changed.headers["x-op-id"])
