@@ -76,6 +76,11 @@ class Contract(_Strict):
     limits: ContractLimits = ContractLimits()
     resources: dict[Word, Resource]
 
+    def shows(self, object_: str, name: str = "") -> str | None:
+        """The resource under which a document can be read, `name` if that is one; None where the version shows it nowhere."""
+        shown = [each for each, rule in self.resources.items() if rule.object == object_ and "read" in rule.verbs]
+        return name if name in shown else next(iter(shown), None)
+
     @model_validator(mode="after")
     def _ordered(self) -> Contract:
         for moment in (self.deprecated_at, self.sunset_at):

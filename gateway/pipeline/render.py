@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from gateway.core.canonical import Document
 from gateway.core.canonical.stored import loaded
-from gateway.core.contracts import lifecycle_headers
+from gateway.core.contracts import Contract, lifecycle_headers
 from gateway.core.intents import ENDED
 from gateway.core.waves import ENTERPRISE, Cell
 from gateway.dialects.compile import Translation
@@ -92,16 +92,18 @@ def _place(x: Exchange, result: Result) -> list[tuple[str, str]]:
     headers += _operation(result)
     operation: Operation = required(x.operation, "operation")
     if operation.writes and operation.key is None and result.key:
-        headers.append(("location", _location(x, operation, result.key)))
+        headers += _location(x, operation, result.key)
     return headers
 
 
-def _location(x: Exchange, operation: Operation, key: str) -> str:
-    contract = required(x.contract, "contract")
-    named = [name for name, rule in contract.resources.items() if rule.object == operation.spec.name]
-    name = x.resource_name if x.resource_name in named or not named else named[0]
+def _location(x: Exchange, operation: Operation, key: str) -> list[tuple[str, str]]:
+    """Where the new document stands, in a version that shows such documents."""
+    contract: Contract = required(x.contract, "contract")
+    name = contract.shows(operation.spec.name, x.resource_name)
+    if name is None:
+        return []
     plant = f"/plants/{quote(operation.plant, safe='')}" if operation.plant != ENTERPRISE else ""
-    return f"/api/{contract.version}{plant}/{name}/{quote(key, safe='')}"
+    return [("location", f"/api/{contract.version}{plant}/{name}/{quote(key, safe='')}")]
 
 
 def _next(x: Exchange, cursor: str | None) -> list[tuple[str, str]]:

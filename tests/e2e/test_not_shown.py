@@ -29,12 +29,14 @@ def erps() -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud. Version 1 cannot say the types of orders."""
+    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud. Version 1 cannot say the types of orders, and shows no confirmation."""
     made = deployment(tmp_path_factory.mktemp("unshown"), erps)
     made.begin_in(DUAL)
     made.edit(
         "translators/api-v1/production_order.yaml", "type: orderType", "type: {to: orderType, codec: text(max=3)}"
     )
+    listed = "    object: confirmation\n    verbs: [list"
+    made.edit("routes/contracts/v1.yaml", f"{listed}, read]", f"{listed}]")
     with made.running() as started:
         yield started
 
@@ -59,6 +61,20 @@ def done(plant: Plant, answer: httpx.Response) -> Json:
     assert answer.json()["state"] == "done"
     assert answer.headers["location"] == answer.json()["status"]
     return settled(plant, answer)
+
+
+@BOTH
+def test_a_new_document_has_no_place_in_a_version_that_shows_none_of_its_kind(
+    gateway: RunningGateway, plant: Plant, code: str
+) -> None:
+    key = good(plant.ordered(), 201)["id"]
+    good(plant.act(ORDERS, key, "release"))
+    old = Plant(gateway.client("admin"), code, "v1")
+    answer = old.act(ORDERS, key, "confirm", {"stepNumber": "20", "goodQuantity": "1", "unit": "H87"})
+    assert good(answer, 201)["orderNumber"] == key
+    assert "location" not in answer.headers
+    there = plant.act(ORDERS, key, "confirm", CONFIRMED).headers["location"]
+    assert good(plant.http.get(there))["order"] == key
 
 
 @BOTH
