@@ -14,7 +14,10 @@ import orjson
 
 from gateway.core.phases import Side
 
-_SHAPE = re.compile(r'"([LC])(\d{1,9})([nc])\.([A-Za-z0-9_-]*)"', re.ASCII)
+_CODED = "(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?"
+SHAPE = f'"([LC])([0-9]{{1,9}})([nc])\\.({_CODED})"'
+"""How an ETag of ours is written, as the descriptions of the versions have it."""
+_SHAPE = re.compile(SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,12 @@ class ETag:
 
 
 def parse(text: str) -> ETag | None:
-    """Read a client's ETag; None where it is not one of ours."""
+    """Read a client's ETag; None where it is not written as ours are. One that we never gave out is no document's."""
     found = _SHAPE.fullmatch(text.strip().removeprefix("W/"))
     if not found:
         return None
     padded = found[4] + "=" * (-len(found[4]) % 4)
-    try:
-        value = base64.urlsafe_b64decode(padded).decode()
-    except ValueError:
-        return None
+    value = base64.urlsafe_b64decode(padded).decode(errors="replace")
     side: Side = "legacy" if found[1] == "L" else "cloud"
     return ETag(side, int(found[2]), value if found[3] == "n" else None, value if found[3] == "c" else None)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.etags import ETag, content_hash, parse
+from gateway.core.etags import SHAPE, ETag, content_hash, parse
 
 
 @given(st.sampled_from(["legacy", "cloud"]), st.integers(1, 999), st.text())
@@ -18,9 +19,15 @@ def test_an_etag_reads_as_it_was_written(side: str, term: int, native: str) -> N
 
 
 @given(st.text())
-def test_what_is_no_etag_of_ours_is_none(text: str) -> None:
+def test_what_is_not_written_as_ours_is_none(text: str) -> None:
+    assert (parse(text) is not None) is bool(re.fullmatch(f"(W/)?{SHAPE}", text.strip()))
+
+
+@given(st.from_regex(SHAPE, fullmatch=True))
+def test_whatever_is_written_as_ours_are_is_read_also_where_we_never_gave_it_out(text: str) -> None:
     found = parse(text)
-    assert found is None or str(found) in text
+    assert found is not None
+    assert parse(str(found)) == found
 
 
 _NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=6)
