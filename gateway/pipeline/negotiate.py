@@ -65,8 +65,9 @@ async def negotiate(x: Exchange) -> Exchange:
     if verb == "read":
         return x
     document = _document(x, place, action)
-    if_match = _if_match(x, place.resource, verb)
     key = None if action and action.binds else place.key
+    # A new document has no version to hold against what the caller has read.
+    if_match = _if_match(x, place.resource, verb) if key is not None else None
     return filled(x, if_match=if_match, operation=Operation(place.plant, spec, verb, key, document))
 
 

@@ -70,7 +70,7 @@ async def find(side: ErpSide, key: str, deadline_s: float) -> Found:
     except ErpRefusal as refusal:
         if refusal.kind == "not-found":
             raise _missing(side, key) from refusal
-        raise meaning(side, refusal) from refusal
+        raise _unread(side, refusal) from refusal
     if answer.document is None:
         raise _missing(side, key)
     document = decoded(side, answer.document)
@@ -100,7 +100,7 @@ async def search(  # all of a query
     except ErpRefusal as refusal:
         if refusal.kind == "not-found":
             raise _no_service(side, refusal) from refusal
-        raise meaning(side, refusal) from refusal
+        raise _unread(side, refusal) from refusal
     documents = (decoded(side, row) for row in page.documents)
     own = [document for document in documents if belongs(side, document)]
     return FoundPage(tuple(await _completed(side, own)), page.cursor)
@@ -202,6 +202,14 @@ def shown_etag(side: ErpSide, document: Document, native: str | None) -> ETag:
     if native is not None:
         return ETag(side.side, side.term, native=native)
     return ETag(side.side, side.term, content=content_hash(document))
+
+
+def _unread(side: ErpSide, refusal: ErpRefusal) -> GatewayError:
+    """What a refusal to read means: a read names no version of its document, so none can be an old one."""
+    if refusal.kind in ("stale", "etag-required"):
+        words = {"erp": side.name, "erp_message": refusal.message, "erp_code": refusal.code}
+        return ErpAnswerBroken(f"{side.name} speaks of a version of the document where none was named.", **words)
+    return meaning(side, refusal)
 
 
 def meaning(side: ErpSide, refusal: ErpRefusal) -> GatewayError:

@@ -198,6 +198,9 @@ def refused(side: ErpSide, call: StepCall, refusal: ErpRefusal) -> GatewayError:
     if refusal.kind == "not-found" and call.kind != "change":
         # A new document cannot be missing, and one that an action is for was just read: the operation is not there.
         return ErpRefused(f"{side.name} does not offer this.", **words, reason="unsupported")
+    if refusal.kind in ("stale", "etag-required") and not call.key:
+        # A new document has no version that could be an old one, and reading it again helps nobody.
+        return ErpRefused(refusal.message, **words, field=refusal.field)
     return meaning(side, refusal)
 
 

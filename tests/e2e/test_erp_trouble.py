@@ -96,6 +96,25 @@ def test_a_document_somebody_changed_in_the_erp_is_stale(plant: Plant, erp: SimE
 
 
 @BOTH
+@pytest.mark.parametrize("status", [412, 428])
+def test_where_no_version_of_a_document_was_named_nobody_is_told_that_it_is_an_old_one(
+    plant: Plant, erp: SimErp, erps: Pair, status: int
+) -> None:
+    """A new document has none, and a read names none, whatever an ERP or what stands before it says."""
+    with erps.untouched(), erp.fault("status", status=status, message="Precondition", match=ORDERS, count=0):
+        assert refused(plant.ordered(), 422, "erp-refused")["erp_message"] == "Precondition"
+        for answer in (plant.listed("production-orders"), plant.read("production-orders", "1000000")):
+            assert refused(answer, 502, "erp-answer-broken")["erp_message"] == "Precondition"
+
+
+@BOTH
+def test_a_new_document_is_made_whatever_version_of_another_its_caller_has_seen(plant: Plant, code: str) -> None:
+    """An `If-Match` says nothing of what is not there yet, also when the plant has moved since."""
+    other = f'"{"C" if code == "1000" else "L"}1n.eA"'
+    good(plant.create("production-orders", order(), **{"If-Match": other}), 201)
+
+
+@BOTH
 def test_of_two_who_change_what_both_have_read_one_is_told_that_it_changed(plant: Plant, erp: SimErp) -> None:
     """The second one waits for the first in the document's lane: what it had read is over by then."""
     made = plant.ordered()
