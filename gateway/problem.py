@@ -68,7 +68,7 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
     }
 )  # fmt: skip
 INTERNAL = Problem(500, "Report the request id.", "Look at the log line of the request id: it is our fault.")
-_BUSY_BY_CALLER = "rate_class"
+_BUSY_BY_CALLER, _NO_ROOM = "rate_class", 503
 _DOWN_FOR_S = 1  # an ERP that is down says nothing about when it will be back
 _HEADERS_ONLY = ("allow", "retry_after_s")
 
@@ -76,6 +76,12 @@ _HEADERS_ONLY = ("allow", "retry_after_s")
 def problem_of(error: BaseException) -> Problem:
     """The row of an error, or of the nearest class above it that has one."""
     return PROBLEMS.get(kind_of(error), INTERNAL)
+
+
+def statuses_of(kind: type[errors.GatewayError]) -> tuple[int, ...]:
+    """The statuses that an error class is told with."""
+    status = problem_of(kind("")).status
+    return (status, _NO_ROOM) if issubclass(kind, errors.Overloaded) else (status,)
 
 
 def kind_of(error: BaseException) -> type[errors.GatewayError]:
@@ -92,10 +98,9 @@ def rendered(error: Exception, request_id: str, base_url: str) -> tuple[int, lis
     """Status, headers and body for an error. An error nobody knows tells nothing of itself."""
     if not isinstance(error, errors.GatewayError):
         error = _Internal("Something went wrong in the gateway.")
-    row = problem_of(error)
-    status = row.status
+    status = problem_of(error).status
     if isinstance(error, errors.Overloaded) and _BUSY_BY_CALLER not in error.extra:
-        status = 503
+        status = _NO_ROOM
     kind = kind_of(error)
     body: dict[str, Any] = {
         "type": f"{base_url}/problems/{kind.code}",

@@ -11,7 +11,9 @@ from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome
 from gateway.writes.engine import Pending, Written, fingerprint_of
 
-_KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x20-\x7e]{0,254})')
+KEY = '"([ !#-~]{1,255})"|([!#-~][ -~]{0,254})'
+"""How an Idempotency-Key is written: as a text in quotation marks (RFC 8941), or without them."""
+_KEY = re.compile(KEY)
 
 
 async def recall(x: Exchange) -> Exchange:

@@ -12,6 +12,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from gateway.control.content import Content, load, read_folder
 from gateway.core.canonical import OBJECTS
+from gateway.core.contracts import Contract
+from gateway.errors import CaseMoved, LaneParked, MethodNotAllowed, NoSuchCase, UnknownResource, UnknownVersion
+from gateway.problem import codes, statuses_of
 from gateway.settings import shipped
 from gateway.surfaces.openapi import index, openapi
 
@@ -50,6 +53,9 @@ def walk(value: Any) -> Iterator[Any]:
 
 def schemas(api: Json) -> Iterator[Json]:
     yield from api["components"]["schemas"].values()
+    yield from (header["schema"] for header in api["components"]["headers"].values())
+    for answer in api["components"]["responses"].values():
+        yield from (media["schema"] for media in answer["content"].values())
     for _, _, operation in operations(api):
         yield from (parameter["schema"] for parameter in operation["parameters"])
         for part in (operation.get("requestBody", {}), *operation["responses"].values()):
@@ -109,6 +115,7 @@ def test_every_resource_verb_and_action_of_the_contract_is_described_and_nothing
         expected |= {verbs[verb] for verb in rule.verbs}
         for action, made in rule.actions.items():
             expected.add(("post", f"{base}:{action}" if made.on == "collection" else f"{base}/{{key}}:{action}"))
+    expected.add(("get", "/operations/{id}"))
     assert {(method, path) for path, method, _ in operations(api)} == expected
 
 
@@ -134,11 +141,109 @@ def test_a_change_names_no_required_field_and_is_never_empty(api: Json) -> None:
             assert schema["minProperties"] == 1
 
 
-def test_every_refusal_is_a_problem_document(api: Json) -> None:
+def resolved(api: Json, answer: Json) -> Json:
+    """An answer, wherever it is written."""
+    found: Json = api["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]] if "$ref" in answer else answer
+    return found
+
+
+def told(api: Json, operation: Json) -> Iterator[tuple[int, str]]:
+    """(status, code) of every problem that an operation can be answered with."""
+    for status, answer in operation["responses"].items():
+        if status[0] in "45":
+            (schema,) = (media["schema"] for media in resolved(api, answer)["content"].values())
+            base, types = "https://gateway.example/problems/", schema["allOf"][1]["properties"]["type"]["enum"]
+            assert all(each.startswith(base) for each in types)
+            yield from ((int(status), each.removeprefix(base)) for each in types)
+
+
+def test_every_refusal_is_a_problem_document_and_its_types_are_told_with_its_status(api: Json) -> None:
     for path, _, operation in operations(api):
         for status, answer in operation["responses"].items():
             if status[0] in "45":
-                assert answer == {"$ref": "#/components/responses/Problem"}, (path, status)
+                assert set(resolved(api, answer)["content"]) == {"application/problem+json"}, (path, status)
+        for status, code in told(api, operation):
+            assert status in statuses_of(codes()[code]), (path, code)
+
+
+NO_OPERATIONS = {
+    UnknownVersion: "no version, no description",
+    UnknownResource: "no operation stands there",
+    MethodNotAllowed: "no operation has the method",
+    LaneParked: "nothing raises it yet",
+    NoSuchCase: "the admin port's",
+    CaseMoved: "the admin port's",
+}
+
+
+def test_every_problem_is_some_operations_or_there_is_a_reason_why_not(content: Content) -> None:
+    strict = {version: strictly(contract) for version, contract in content.contracts.items()}
+    apis = [openapi(c, content.dialects[c.dialect], "https://gateway.example") for c in strict.values()]
+    found = {code for api in apis for _, _, operation in operations(api) for _, code in told(api, operation)}
+    assert found == set(codes()) - {cls.code for cls in NO_OPERATIONS}
+
+
+def strictly(contract: Contract) -> Contract:
+    """The contract with an Idempotency-Key required with every write."""
+    rules = {name: rule.model_copy(update={"idempotency_key": "required"}) for name, rule in contract.resources.items()}
+    return contract.model_copy(update={"resources": rules})
+
+
+def writes(api: Json) -> Iterator[tuple[str, Json]]:
+    return ((path, operation) for path, method, operation in operations(api) if method != "get")
+
+
+def test_every_write_may_be_answered_before_it_is_done_and_says_where_to_ask(api: Json) -> None:
+    for path, operation in writes(api):
+        accepted = operation["responses"]["202"]
+        assert accepted["content"]["application/json"]["schema"]["$ref"].endswith("/Accepted"), path
+        assert accepted["headers"]["Location"]["required"], path
+
+
+def test_every_write_names_its_operation_and_says_where_its_answer_is_a_repeated_one(api: Json) -> None:
+    for path, operation in writes(api):
+        for status in [status for status in operation["responses"] if status[0] == "2"]:
+            headers = operation["responses"][status]["headers"]
+            assert headers["X-Op-Id"]["required"], (path, status)
+            assert {"Idempotent-Replayed", "X-Route"} <= set(headers), (path, status)
+
+
+def test_every_write_takes_an_idempotency_key_and_needs_it_where_the_contract_says_so(
+    content: Content, version: str, api: Json
+) -> None:
+    contract = strictly(content.contracts[version])
+    strict = openapi(contract, content.dialects[contract.dialect], "https://gateway.example")
+    for described, needed in ((api, False), (strict, True)):
+        for path, operation in writes(described):
+            (key,) = (p for p in operation["parameters"] if p["name"] == "Idempotency-Key")
+            assert key["required"] is needed, path
+            assert ((400, "idempotency-key-missing") in told(described, operation)) is needed, path
+
+
+def test_what_is_made_is_shown_and_has_a_place_in_a_version_that_shows_such_documents(content: Content) -> None:
+    contract = content.contracts["v2"]
+    rules = dict(contract.resources) | {
+        "confirmations": contract.resources["confirmations"].model_copy(update={"verbs": ["list"]})
+    }
+    api = openapi(contract.model_copy(update={"resources": rules}), content.dialects[contract.dialect], "")
+    made = {path: operation["responses"]["201"] for path, operation in writes(api) if "201" in operation["responses"]}
+    for path, answer in made.items():
+        assert answer["content"]
+        assert ("Location" in answer["headers"]) is not path.endswith(":confirm"), path
+
+
+def test_a_version_with_an_end_is_gone_some_day_and_says_so_in_every_good_answer(api: Json, version: str) -> None:
+    ends = version == "v1"
+    for path, _, operation in operations(api):
+        assert ("410" in operation["responses"]) is ends, path
+        for status, answer in operation["responses"].items():
+            if status[0] == "2":
+                life = {
+                    name
+                    for name in ("Deprecation", "Sunset", "Link")
+                    if answer["headers"].get(name, {}).get("required")
+                }
+                assert life == ({"Deprecation", "Sunset", "Link"} if ends else set()), (path, status)
 
 
 def test_callers_must_show_who_they_are(api: Json) -> None:

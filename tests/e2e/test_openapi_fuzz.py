@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -26,8 +26,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from tests.e2e.calls import Plant, good
-from tests.support.gateway import RunningGateway
+from tests.e2e.calls import Json, Plant, good, order, refused
+from tests.e2e.test_dual_writes import awaited
+from tests.support.gateway import Deployment, RunningGateway
 
 EXAMPLES = 8
 KEYS = ["1000000", "50000004", "4500000001", "1234", "0"]
@@ -46,23 +47,32 @@ CHECKS = [
 
 
 def described(gateway: RunningGateway, version: str) -> Any:
-    """The published description, with plants and keys that exist, so that more than refusals is seen."""
-    published = httpx.get(f"{gateway.base_url}/openapi/{version}.json").raise_for_status().json()
-    narrowed = copy.deepcopy(published)
+    """The published description, with what exists in places of what is only allowed, so that more than refusals is seen."""
+    narrowed = httpx.get(f"{gateway.base_url}/openapi/{version}.json").raise_for_status().json()
+    made = Plant(gateway.client("admin"), "1000").ordered()
+    there = {
+        "plant": ["1000", "3000"],
+        "key": [good(made, 201)["id"], *KEYS],
+        "If-Match": [made.headers["etag"], '"L1n.eA"'],
+        "id": [made.headers["x-op-id"], "0" * 32],
+    }
     for operations in narrowed["paths"].values():
         for operation in operations.values():
             for parameter in operation["parameters"]:
-                if parameter["name"] == "plant":
-                    parameter["schema"] = {"type": "string", "enum": ["1000", "3000"]}
-                if parameter["name"] == "key":
-                    parameter["schema"] = {"type": "string", "enum": KEYS}
+                if parameter["name"] in there:
+                    parameter["schema"] = {"type": "string", "enum": there[parameter["name"]]}
+    return loaded(gateway, version, narrowed)
+
+
+def loaded(gateway: RunningGateway, version: str, api: Json) -> Any:
+    """A description, to be called with."""
     project = ProjectConfig(
         base_url=f"{gateway.base_url}/api/{version}",
         headers={"X-API-Key": gateway.deployment.keys["admin"]},
         generation=GenerationConfig(deterministic=True, max_examples=EXAMPLES),
     )
     config = SchemathesisConfig(projects=ProjectsConfig(default=project))
-    return schemathesis.openapi.from_dict(narrowed, config=config)
+    return schemathesis.openapi.from_dict(api, config=config)
 
 
 def unlike(gateway: RunningGateway, version: str, mode: GenerationMode) -> dict[str, str]:
@@ -108,6 +118,63 @@ def test_what_fits_the_description_is_answered_as_it_says(gateway: RunningGatewa
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_what_does_not_fit_the_description_is_refused_as_it_says(gateway: RunningGateway, version: str) -> None:
     assert unlike(gateway, version, GenerationMode.NEGATIVE) == {}
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("plant", ["1000", "3000"])
+def test_every_field_and_every_order_that_is_described_is_taken(
+    gateway: RunningGateway, plant: str, version: str
+) -> None:
+    http = gateway.client("admin")
+    for path, operations in httpx.get(f"{gateway.base_url}/openapi/{version}.json").json()["paths"].items():
+        url = f"/api/{version}{path.replace('{plant}', plant)}"
+        if "{" in url or "get" not in operations:
+            continue
+        words = {p["name"]: p["schema"] for p in operations["get"]["parameters"]}
+        names = words["fields"]["items"]["enum"]
+        for row in good(http.get(url, params={"fields": ",".join(names), "limit": 1}))["items"]:
+            assert set(row) <= set(names)
+        for word in words.get("order", {}).get("items", {}).get("enum", ()):
+            good(http.get(url, params={"order": word, "limit": 1}))
+        assert refused(http.get(url, params={"fields": ""}), 400, "malformed")["field"] == "fields"
+
+
+@pytest.fixture
+def hurried(own: Deployment, starter: Callable[[Deployment], RunningGateway]) -> RunningGateway:
+    """A gateway whose clients wait for a second only."""
+    own.edit("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 1")
+    return starter(own)
+
+
+@pytest.mark.parametrize("code", ["1000", "3000"])
+def test_a_write_that_its_erp_does_not_answer_in_time_is_answered_as_described(
+    hurried: RunningGateway, code: str
+) -> None:
+    """Whether it makes, changes or carries out something, when it is sent and when it is sent again."""
+    api = httpx.get(f"{hurried.base_url}/openapi/v2.json").raise_for_status().json()
+    calls, base = loaded(hurried, "v2", api), "/plants/{plant}/production-orders"
+    plant, key = Plant(hurried.client("admin"), code), {"Idempotency-Key": "slow-1"}
+    erp = hurried.deployment.erps.legacy if code == "1000" else hurried.deployment.erps.cloud
+    made = plant.ordered()
+    there = {"plant": code, "key": good(made, 201)["id"]}
+    media, patch = "application/merge-patch+json", {"quantity": {"value": "12"}}
+    slow = [
+        calls[base]["POST"].Case(path_parameters={"plant": code}, headers=key, body=order(), media_type="application/json"),
+        calls[base + "/{key}"]["PATCH"].Case(
+            path_parameters=there, headers={"If-Match": made.headers["etag"]}, body=patch, media_type=media
+        ),
+        calls[base + "/{key}:release"]["POST"].Case(path_parameters=there),
+    ]  # fmt: skip
+    credential = {"X-API-Key": hurried.deployment.keys["admin"]}
+    for case in slow:
+        with erp.fault("commit_then_delay", delay_s=1.6, method=case.method):
+            answer = case.call_and_validate(checks=CHECKS, headers=credential)
+            assert answer.status_code == httpx.codes.ACCEPTED, answer.content
+            watched = calls["/operations/{id}"]["GET"].Case(path_parameters={"id": answer.json()["operation"]})
+            assert watched.call_and_validate(checks=CHECKS, headers=credential).json()["state"] == "pending"
+        awaited(lambda answer=answer: good(plant.http.get(answer.json()["status"]))["state"] == "done")  # type: ignore[misc]  # bound now
+    again = slow[0].call_and_validate(checks=CHECKS, headers=credential)
+    assert again.headers["idempotent-replayed"] == ["true"]
 
 
 RESOURCES = {
