@@ -25,6 +25,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli.main import app
 from gateway.edge.api_keys import generate
 from gateway.settings import shipped
+from tests.support.described import Descriptions
 from tests.support.parts import PartMissing, stop_process
 from tests.support.simulated import SECRET, Pair
 from tests.unit.identity import mint
@@ -144,6 +145,7 @@ class RunningGateway:
         self.deployment, self.process = deployment, process
         self.lines: list[dict[str, Any]] = []
         self.base_url = self.admin_url = ""
+        self._descriptions: Descriptions | None = None
         self._clients: list[httpx.Client] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -177,9 +179,14 @@ class RunningGateway:
         return found[0]
 
     def client(self, who: str | None = "admin", **headers: str) -> httpx.Client:
-        """An HTTP client of the data port with the API key of `who`; None calls without a credential."""
+        """An HTTP client of the data port with the API key of `who`; None calls without a credential.
+
+        Whatever it is answered must be described.
+        """
         own = {"X-API-Key": self.deployment.keys[who]} if who else {}
-        made = httpx.Client(base_url=self.base_url, headers=own | headers, timeout=60)
+        self._descriptions = self._descriptions or Descriptions(self.base_url)
+        hooks = {"response": [self._descriptions.check]}
+        made = httpx.Client(base_url=self.base_url, headers=own | headers, timeout=60, event_hooks=hooks)
         self._clients.append(made)
         return made
 
@@ -205,6 +212,8 @@ class RunningGateway:
     def stop(self) -> None:
         for client in self._clients:
             client.close()
+        if self._descriptions is not None:
+            self._descriptions.close()
         stop_process(self.process, within_s=40)
         self._reader.join(5)
         if self.process.stderr is not None:
