@@ -25,6 +25,7 @@ from gateway.protocols.port import (
     ReferenceCodec,
     Shape,
     StepCall,
+    by_key,
     retry_after_s,
 )
 
@@ -73,14 +74,27 @@ class GuardedConnector:
     async def read(
         self, shape: Shape, key: NativeKey, deadline_s: float, priority: Priority = Priority.INTERACTIVE
     ) -> Answer:
-        reply = await self._ask(self._codec.read(shape, key), Turn(deadline_s, priority))
+        turn = Turn(deadline_s, priority)
+        shape = await self._at_place(shape, by_key(key), turn)
+        reply = await self._ask(self._codec.read(shape, key), turn)
         return self._understood(lambda: self._codec.answer(shape, reply))
 
     async def search(
         self, shape: Shape, query: Query, deadline_s: float, priority: Priority = Priority.INTERACTIVE
     ) -> Page:
-        reply = await self._ask(self._codec.search(shape, query), Turn(deadline_s, priority))
+        turn = Turn(deadline_s, priority)
+        shape = await self._at_place(shape, query, turn)
+        reply = await self._ask(self._codec.search(shape, query), turn)
         return self._understood(lambda: self._codec.page(shape, query, reply))
+
+    async def _at_place(self, shape: Shape, query: Query, turn: Turn) -> Shape:
+        """The shape with the place to ask about, where the ERP counts by place; it is asked each time which places there are."""
+        codec = self._references
+        first = codec.places(shape) if codec is not None else None
+        if codec is None or first is None:
+            return shape
+        reply = await self._ask(first, turn)
+        return self._understood(lambda: codec.at_place(shape, query, reply))
 
     async def metadata(self, shape: Shape, deadline_s: float) -> bytes:
         call = self._codec.metadata(shape)

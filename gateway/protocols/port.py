@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from gateway.core.filters import EVERYTHING, Filter
+from gateway.core.filters import EVERYTHING, Compare, Filter, both
 
 NativeDocument = dict[str, Any]
 NativeKey = Mapping[str, Any]
@@ -70,6 +70,19 @@ class Query:
     order: tuple[str, ...] = ()
     limit: int = 100
     cursor: str | None = None
+
+
+def by_key(key: NativeKey) -> Query:
+    """What finds the one document of a key; a second one would be a mistake, so two are asked for."""
+    return Query(filter=both(*(Compare(name, "eq", value) for name, value in _dotted(key))), limit=2)
+
+
+def _dotted(key: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in key.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", v) for inner, v in _dotted(value))
+        else:
+            yield name, value
 
 
 class StepCall(NamedTuple):
@@ -138,7 +151,13 @@ class ProtocolCodec(Protocol):
 
 @runtime_checkable
 class ReferenceCodec(Protocol):
-    """A codec of an ERP that wants its own ids where a document names records, and that may ask back with a warning."""
+    """A codec of an ERP that wants its own ids where a document names records, and that may ask back with a warning.
+
+    `places` is what a read must ask for first, if anything; `at_place` puts the answer in.
+    """
+
+    def places(self, shape: Shape) -> HttpCall | None: ...
+    def at_place(self, shape: Shape, query: Query, reply: HttpReply) -> Shape: ...
 
     def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]: ...
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall: ...

@@ -13,12 +13,11 @@ from typing import Any
 
 import orjson
 
-from gateway.core.filters import And, Compare, Filter, Not, Or, both
+from gateway.core.filters import And, Compare, Filter, Not, Or
 from gateway.protocols.port import (
     AnswerBroken,
     ErpRefusal,
     NativeDocument,
-    NativeKey,
     Query,
     Reference,
     Shape,
@@ -132,14 +131,6 @@ def order(query: Query) -> list[list[str]]:
     return [*asked, ["id", "ASC"]]
 
 
-def offset(query: Query) -> int:
-    return int(query.cursor or 0)
-
-
-def next_offset(query: Query, count: int) -> str | None:
-    return str(offset(query) + count) if count >= query.limit else None
-
-
 _WITHIN = "within"
 _DEEPEST = 5
 
@@ -147,6 +138,15 @@ _DEEPEST = 5
 def wanted(reference: Reference) -> Domain:
     """The domain that finds a referenced record; `within` is the code of a record somewhere above it."""
     return [_above(value) if name == _WITHIN else [name, "=", value] for name, value in reference.wanted]
+
+
+def places_wanted(shape: Shape) -> Domain | None:
+    """The domain of the places that stock is counted at; None where the dialect counts nothing by place.
+
+    A place without a code has no name for anybody outside, so what lies there is not shown.
+    """
+    warehouse = shape.native.get("places")
+    return [["type", "=", "storage"], ["code", "!=", None], _above(warehouse)] if warehouse is not None else None
 
 
 def _above(code: Any) -> Domain:
@@ -190,11 +190,6 @@ def references(shape: Shape, document: NativeDocument, above: tuple[str | int, .
             if all(v is not None for v in value.values()):
                 within = {_WITHIN: bounds[dotted]} if dotted in bounds else {}
                 yield Reference((*above, name), models[dotted], tuple({**value, **within}.items()))
-
-
-def by_key(key: NativeKey) -> Query:
-    """What finds the one document of a key; a second one would be a mistake, so two are asked for."""
-    return Query(filter=both(*(Compare(name, "eq", value) for name, value in key.items())), limit=2)
 
 
 def record_id(call: StepCall) -> Any:

@@ -24,24 +24,24 @@ from gateway.protocols.port import (
     Reference,
     Shape,
     StepCall,
+    by_key,
     refusal_kind,
     retry_after_s,
 )
 from gateway.protocols.tryton import (
-    by_key,
     clauses,
     dumps,
     field_names,
     loads,
-    next_offset,
-    offset,
     order,
+    places_wanted,
     record_id,
     references,
     wanted,
     with_common,
     with_ids,
 )
+from gateway.protocols.tryton_places import asked_here, at_place, next_cursor, offset, paths_here, shown_here
 
 _MAX_MESSAGE = 500
 BEYOND_THE_END = 416
@@ -57,7 +57,8 @@ class TrytonRest:
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
         # `p` is called a page and counts rows.
-        more = f"&d={_coded(clauses(query.filter))}&o={_coded(order(query))}&s={query.limit}&p={offset(query)}"
+        where = _coded(clauses(asked_here(shape, query).filter))
+        more = f"&d={where}&o={_coded(order(query))}&s={query.limit}&p={offset(query)}"
         return _call("GET", f"{_model(shape)}?{_fields(shape)}{more}", shape, safe=True)
 
     def step(self, shape: Shape, call: StepCall) -> HttpCall:
@@ -77,16 +78,30 @@ class TrytonRest:
             found = _only(found)
         if not isinstance(found, dict) or "id" not in found:
             return Answer()
-        return Answer(_sorted(found), found.get("_timestamp"), {"id": found["id"]})
+        document = shown_here(shape, _sorted(found))
+        return Answer(document, document.get("_timestamp"), {"id": found["id"]})
 
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         rows = [] if reply.status == BEYOND_THE_END else _body(reply)
         if not isinstance(rows, list):
             raise AnswerBroken("the answer is no list")
-        return Page(tuple(_sorted(row) for row in rows), next_offset(query, len(rows)))
+        shown = (shown_here(shape, _sorted(row)) for row in rows)
+        return Page(tuple(shown), next_cursor(shape, query, len(rows)))
 
     def metadata(self, shape: Shape) -> HttpCall | None:  # the REST interface describes nothing
         return None
+
+    def places(self, shape: Shape) -> HttpCall | None:
+        """The places of the warehouse, where stock is counted by place."""
+        wanted_ = places_wanted(shape)
+        if wanted_ is None:
+            return None
+        target = f"/rest/model/stock.location?f=code&d={_coded(wanted_)}&o={_coded([['id', 'ASC']])}"
+        return _call("GET", target, shape, safe=True)
+
+    def at_place(self, shape: Shape, query: Query, reply: HttpReply) -> Shape:
+        """The shape for the place that a query has come to."""
+        return at_place(shape, query, _body(reply))
 
     def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]:
         return references(shape, document)
@@ -113,7 +128,7 @@ def _model(shape: Shape) -> str:
 
 
 def _fields(shape: Shape) -> str:
-    return "&".join(f"f={quote(name, safe='')}" for name in ["_timestamp", *field_names(shape)])
+    return "&".join(f"f={quote(name, safe='')}" for name in ["_timestamp", *field_names(paths_here(shape))])
 
 
 def _coded(value: Any) -> str:

@@ -18,25 +18,25 @@ from gateway.protocols.port import (
     Reference,
     Shape,
     StepCall,
+    by_key,
     refusal_kind,
     retry_after_s,
 )
 from gateway.protocols.tryton import (
-    by_key,
     clauses,
     dumps,
     field_names,
     loads,
     nested,
-    next_offset,
-    offset,
     order,
+    places_wanted,
     record_id,
     references,
     wanted,
     with_common,
     with_ids,
 )
+from gateway.protocols.tryton_places import asked_here, at_place, next_cursor, offset, paths_here, shown_here
 
 _KINDS = {
     "UserError": "invalid",
@@ -55,8 +55,8 @@ class TrytonRpc:
         return self.search(shape, by_key(key))
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
-        names = ["id", "_timestamp", *field_names(shape)]
-        params = [clauses(query.filter), offset(query), query.limit, order(query), names]
+        names = ["id", "_timestamp", *field_names(paths_here(shape))]
+        params = [clauses(asked_here(shape, query).filter), offset(query), query.limit, order(query), names]
         return _call(shape, "search_read", params, safe=True)
 
     def step(self, shape: Shape, call: StepCall) -> HttpCall:
@@ -74,7 +74,8 @@ class TrytonRpc:
         if isinstance(first, dict) and len(result) > 1:
             raise AnswerBroken("several records have this key")
         if isinstance(first, dict):
-            return Answer(nested(first), first.get("_timestamp"), {"id": first["id"]})
+            document = shown_here(shape, nested(first))
+            return Answer(document, document.get("_timestamp"), {"id": first["id"]})
         if isinstance(first, int):
             return Answer(key={"id": first})
         if result == []:
@@ -85,10 +86,22 @@ class TrytonRpc:
         rows = _result(reply)
         if not isinstance(rows, list):
             raise AnswerBroken("the result is no list")
-        return Page(tuple(nested(row) for row in rows), next_offset(query, len(rows)))
+        shown = (shown_here(shape, nested(row)) for row in rows)
+        return Page(tuple(shown), next_cursor(shape, query, len(rows)))
 
     def metadata(self, shape: Shape) -> HttpCall | None:
         return _call(shape, "fields_get", [[]], safe=True)
+
+    def places(self, shape: Shape) -> HttpCall | None:
+        """The places of the warehouse, where stock is counted by place."""
+        wanted_ = places_wanted(shape)
+        other = Shape({**shape.native, "model": "stock.location"})
+        params = [wanted_, 0, None, [["id", "ASC"]], ["code"]]
+        return _call(other, "search_read", params, safe=True) if wanted_ is not None else None
+
+    def at_place(self, shape: Shape, query: Query, reply: HttpReply) -> Shape:
+        """The shape for the place that a query has come to."""
+        return at_place(shape, query, _result(reply))
 
     def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]:
         return references(shape, document)

@@ -140,6 +140,43 @@ def test_stock_that_is_not_there_leaves_a_draft_and_says_so(behind: Behind) -> N
     assert shipments(behind.server, "TOO-MUCH") == ["waiting"]
 
 
+def lying(server: TrytonServer) -> dict[str, str]:
+    """What lies at the places of P100 as its moves add up, under the gateway's words."""
+    rows = server.truth(
+        """select l.code || '~' || p.code as id, sum(case when m.to_location = l.id then 1 else -1 end * m.internal_quantity)
+           from stock_move m join product_product p on p.id = m.product
+           join stock_location l on l.id in (m.to_location, m.from_location)
+           where m.state = 'done' and l.type = 'storage' and l.code like 'P100-%%'
+           group by 1 having sum(case when m.to_location = l.id then 1 else -1 end * m.internal_quantity) <> 0"""
+    )
+    return {row["id"]: f"{row['sum']:.3f}" for row in rows}
+
+
+@BOTH
+def test_stock_is_listed_at_each_place_of_the_plant_as_its_moves_add_up(behind: Behind) -> None:
+    moved = movement("COUNTED", from_location="P100-STO", to_location="P100-B1", item="RM-300")
+    moved["lines"][0]["quantity"] = {"value": "1.250", "unit": "KGM"}
+    good(behind.door.act("movement", None, "post", moved), 201)
+    shown = behind.door.rows("inventory_position", 2, None)
+    assert {row["id"]: row["quantity"]["value"] for row in shown} == lying(behind.server)
+    assert {row["plant"] for row in shown} == {"P100"}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("storage_location eq 'P100-STO' and item eq 'FG-100'", ["P100-STO~FG-100"]),
+        ("item eq 'FG-100'", ["P100-STO~FG-100"]),
+        ("item eq 'FG-100' and not (storage_location eq 'P100-STO')", []),
+        ("storage_location eq 'P200-STO'", []),
+        ("item eq 'NO-SUCH' or storage_location eq 'P100-OUT'", []),
+    ],
+)
+def test_stock_is_found_by_item_and_by_place(behind: Behind, where: str, ids: list[str]) -> None:
+    assert [row["id"] for row in behind.door.rows("inventory_position", 200, where)] == ids
+
+
 @BOTH
 def test_an_item_taken_out_of_use_is_still_found(behind: Behind) -> None:
     made = behind.door.create("item", {"id": "RETIRED", "name": "Old valve", "type": "goods", "base_unit": "H87"})
