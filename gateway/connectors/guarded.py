@@ -67,7 +67,7 @@ class GuardedConnector:
         self._permits = permits or Permits(name, limits)
         self._for_session = _Heeding(transport, self._note_busy)
         self._breaker = circuit.Breaker(limits.breaker_failures, limits.breaker_open_s)
-        self._ids: dict[tuple[str, tuple[tuple[str, Any], ...]], int] = {}
+        self._ids: dict[tuple[str, tuple[tuple[str, Any], ...], str], int] = {}
         # Asked once: looking for the methods of a protocol costs as much as a translation.
         self._references = codec if isinstance(codec, ReferenceCodec) else None
 
@@ -150,15 +150,20 @@ class GuardedConnector:
             return call
         ids = {}
         for reference in codec.references(shape, call.document):
-            key = (reference.model, reference.wanted)
-            if key not in self._ids:
-                self._remember(key, await self._lookup(codec, shape, reference, turn))
-            ids[reference.path] = self._ids[key]
+            ids[reference.path] = await self._id_of(codec, shape, reference, turn)
         return codec.placed(call, ids)
+
+    async def _id_of(self, codec: ReferenceCodec, shape: Shape, reference: Reference, turn: Turn) -> int:
+        key = (reference.model, reference.wanted, reference.take)
+        if not reference.kept:
+            return await self._lookup(codec, shape, reference, turn)
+        if key not in self._ids:
+            self._remember(key, await self._lookup(codec, shape, reference, turn))
+        return self._ids[key]
 
     async def _lookup(self, codec: ReferenceCodec, shape: Shape, reference: Reference, turn: Turn) -> int:
         reply = await self._ask(codec.lookup(shape, reference), turn)
-        found = self._understood(lambda: codec.found(reply))
+        found = self._understood(lambda: codec.found(reference, reply))
         if len(found) != 1:
             wanted = ", ".join(f"{name} {value}" for name, value in reference.wanted)
             field = ".".join(str(step) for step in reference.path)

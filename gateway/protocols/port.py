@@ -106,11 +106,16 @@ class StepCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A record that a document names by its fields: `model` and what to look for; `path` is the field that needs the id."""
+    """A record that a document names by its fields: `model` and what to look for; `path` is the field that needs the id.
+
+    `take` is the record's field that is wanted, itself an id; without `kept` another record may answer to the same the next time.
+    """
 
     path: tuple[str | int, ...]
     model: str
     wanted: tuple[tuple[str, Any], ...]
+    take: str = "id"
+    kept: bool = True
 
 
 class ErpRefusal(Exception):
@@ -161,7 +166,7 @@ class ReferenceCodec(Protocol):
 
     def references(self, shape: Shape, document: NativeDocument) -> Iterable[Reference]: ...
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall: ...
-    def found(self, reply: HttpReply) -> list[int]: ...
+    def found(self, reference: Reference, reply: HttpReply) -> list[int]: ...
     def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall: ...
     def acknowledge(self, shape: Shape, warning: str) -> HttpCall | None: ...
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from gateway.core.filters import And, Compare, Filter, Not, Or
+from gateway.core.filters import And, Compare, Filter, Not, Or, both
 from gateway.protocols.port import (
     AnswerBroken,
     ErpRefusal,
@@ -135,9 +136,25 @@ _WITHIN = "within"
 _DEEPEST = 5
 
 
-def wanted(reference: Reference) -> Domain:
+def wanted(shape: Shape, reference: Reference) -> Domain:
     """The domain that finds a referenced record; `within` is the code of a record somewhere above it."""
-    return [_above(value) if name == _WITHIN else [name, "=", value] for name, value in reference.wanted]
+    return [
+        _above(value) if name == _WITHIN else [name, "=", value, *_kind(shape, name)]
+        for name, value in reference.wanted
+    ]
+
+
+def _kind(shape: Shape, name: str) -> list[str]:
+    """A field that may name records of several models is searched in the one that its dialect says."""
+    origin = shape.native.get("origins", {}).get(name.partition(".")[0])
+    return [origin["model"]] if origin is not None and "." in name else []
+
+
+def listed(shape: Shape, query: Query) -> Query:
+    """The query of a list: records that are not yet, or no more, what the dialect says they are stay out."""
+    only = shape.native.get("only", {}).items()
+    parts = (Or(tuple(Compare(name, "eq", value) for value in values)) for name, values in only)
+    return replace(query, filter=both(query.filter, *parts))
 
 
 def places_wanted(shape: Shape) -> Domain | None:
@@ -175,15 +192,44 @@ def _new_rows(value: Any) -> list[NativeDocument]:
     return [row for command in commands if command[0] == "create" for row in command[1]] if commands else value or []
 
 
-def references(shape: Shape, document: NativeDocument, above: tuple[str | int, ...] = ()) -> Iterator[Reference]:
+def references(shape: Shape, document: NativeDocument) -> Iterator[Reference]:
     """The references of a document to be written, its rows included."""
+    for name, rule in shape.native.get("awaited", {}).items():
+        for i, row in enumerate(document.get(name) or ()):
+            yield Reference((name, i), rule["model"], tuple(_awaited(rule, row)), kept=False)
+    for name, rule in shape.native.get("borrowed", {}).items():
+        yield from _borrowed(name, rule, document)
+    yield from _named(shape, document)
+
+
+def _awaited(rule: Mapping[str, Any], row: NativeDocument) -> Iterator[tuple[str, Any]]:
+    """What finds the record that the ERP already has for a row: it is not as it was when it has been used."""
+    for field in rule["by"]:
+        yield from ((f"{field}.{name}", value) for name, value in row.get(field, {}).items() if value is not None)
+    yield from rule["where"].items()
+
+
+def _borrowed(name: str, rule: Mapping[str, Any], document: NativeDocument) -> Iterator[Reference]:
+    """A field of the head that is the same in a record its rows name. Raises: ErpRefusal: the rows name several."""
+    rows, _, field = rule["from"].partition(".")
+    values = [row.get(field) for row in document.get(rows) or ()]
+    if any(value != values[0] for value in values):
+        raise ErpRefusal("invalid", f"All lines of a document have the same {field} here.", field=rule["from"])
+    if values and values[0]:
+        yield Reference((name,), rule["model"], tuple(values[0].items()), take=rule["take"])
+
+
+def _named(shape: Shape, document: NativeDocument, above: tuple[str | int, ...] = ()) -> Iterator[Reference]:
+    awaited = shape.native.get("awaited", {})
     models: Mapping[str, str] = shape.native.get("references", {})
     bounds: Mapping[str, str] = shape.native.get("within", {})
     for name, value in document.items():
         dotted = ".".join(str(step) for step in (*above, name) if not isinstance(step, int))
         if isinstance(value, list):
+            by = awaited[dotted]["by"] if dotted in awaited else ()
             for i, row in enumerate(value):
-                yield from references(shape, row, (*above, name, i))
+                rest = {field: v for field, v in row.items() if field not in by}
+                yield from _named(shape, rest, (*above, name, i))
         elif isinstance(value, dict):
             if dotted not in models:
                 raise ValueError(f"{dotted} is written as a reference, and the dialect names no model for it")
@@ -203,16 +249,35 @@ def with_ids(
     before: Mapping[str, Any],
     above: tuple[str | int, ...] = (),
 ) -> NativeDocument:
-    """The document with ids in place of what named them; its rows are made anew and take the place of those `before`."""
-    made: NativeDocument = {}
+    """The document with ids in place of what named them; its rows are made anew and take the place of those `before`.
+
+    A row that is a record already is taken in, and what else the row says is written to it.
+    """
+    made: NativeDocument = {} if above else {str(path[0]): found for path, found in ids.items() if len(path) == 1}
     for name, value in document.items():
         path = (*above, name)
         if isinstance(value, list):
             old = [row["id"] if isinstance(row, dict) else row for row in before.get(name) or ()]
             rows = [with_ids(row, ids, {}, (*path, i)) for i, row in enumerate(value)]
-            made[name] = [*([["delete", old]] if old else []), *([["create", rows]] if rows else [])]
+            taken = [ids[*path, i] for i in range(len(rows)) if (*path, i) in ids]
+            made[name] = [*([["delete", old]] if old else []), *(_taken_in(taken, rows) if taken else _made_anew(rows))]
         elif isinstance(value, dict):
             made[name] = ids.get(path)
         else:
             made[name] = value
     return made
+
+
+def _made_anew(rows: list[NativeDocument]) -> list[Any]:
+    return [["create", rows]] if rows else []
+
+
+def _taken_in(taken: list[int], rows: list[NativeDocument]) -> list[Any]:
+    """The commands that take records in. What found them has no id of its own here, and is not written.
+
+    Raises: ErpRefusal: two rows are the same record, and only one of them could be written.
+    """
+    if len(set(taken)) < len(taken):
+        raise ErpRefusal("invalid", "Two lines speak of the same line of an order.")
+    own = ({name: value for name, value in row.items() if value is not None} for row in rows)
+    return [["add", taken], *(["write", [id_], row] for id_, row in zip(taken, own, strict=True))]

@@ -6,7 +6,7 @@ It has no lock: `_timestamp` is readable and ignored on write, so the caller com
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +32,7 @@ from gateway.protocols.tryton import (
     clauses,
     dumps,
     field_names,
+    listed,
     loads,
     order,
     places_wanted,
@@ -52,10 +53,13 @@ class TrytonRest:
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
         if "id" not in key:
-            return self.search(shape, by_key(key))
+            return self._find(shape, by_key(key))
         return _call("GET", f"{_model(shape)}/{key['id']}?{_fields(shape)}", shape, safe=True)
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
+        return self._find(shape, listed(shape, query))
+
+    def _find(self, shape: Shape, query: Query) -> HttpCall:
         # `p` is called a page and counts rows.
         where = _coded(clauses(asked_here(shape, query).filter))
         more = f"&d={where}&o={_coded(order(query))}&s={query.limit}&p={offset(query)}"
@@ -78,14 +82,14 @@ class TrytonRest:
             found = _only(found)
         if not isinstance(found, dict) or "id" not in found:
             return Answer()
-        document = shown_here(shape, _sorted(found))
+        document = _document(shape, found)
         return Answer(document, document.get("_timestamp"), {"id": found["id"]})
 
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         rows = [] if reply.status == BEYOND_THE_END else _body(reply)
         if not isinstance(rows, list):
             raise AnswerBroken("the answer is no list")
-        shown = (shown_here(shape, _sorted(row)) for row in rows)
+        shown = (_document(shape, row) for row in rows)
         return Page(tuple(shown), next_cursor(shape, query, len(rows)))
 
     def metadata(self, shape: Shape) -> HttpCall | None:  # the REST interface describes nothing
@@ -108,12 +112,13 @@ class TrytonRest:
 
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
         """Find the id of a record by its fields."""
-        where = _coded(wanted(reference))
-        return _call("GET", f"/rest/model/{reference.model}?d={where}&s=2&p=0", shape, safe=True)
+        where = _coded(wanted(shape, reference))
+        target = f"/rest/model/{reference.model}?f={reference.take}&d={where}&s=2&p=0"
+        return _call("GET", target, shape, safe=True)
 
-    def found(self, reply: HttpReply) -> list[int]:
+    def found(self, reference: Reference, reply: HttpReply) -> list[int]:
         """The ids a lookup found."""
-        return [row["id"] for row in _body(reply)]
+        return [row[reference.take] for row in _body(reply)]
 
     def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
         """The step with ids where the document named records."""
@@ -128,7 +133,21 @@ def _model(shape: Shape) -> str:
 
 
 def _fields(shape: Shape) -> str:
-    return "&".join(f"f={quote(name, safe='')}" for name in ["_timestamp", *field_names(paths_here(shape))])
+    names = _asked_through(shape, field_names(paths_here(shape)))
+    return "&".join(f"f={quote(name, safe='')}" for name in ["_timestamp", *names])
+
+
+def _asked_through(shape: Shape, names: Iterable[str]) -> Iterator[str]:
+    """This interface follows no field that may name records of several models: those that it may name are asked for instead."""
+    origins: Mapping[str, Any] = shape.native.get("origins", {})
+    for name in names:
+        holder, _, field = name.rpartition(".")
+        above, _, own = holder.rpartition(".")
+        if own in origins:
+            prefix = f"{above}." if above else ""
+            yield from (prefix + own, f"{prefix}{origins[own]['among']}.{field}")
+        else:
+            yield name
 
 
 def _coded(value: Any) -> str:
@@ -177,6 +196,28 @@ def _refusal(reply: HttpReply) -> ErpRefusal | AnswerBroken:
         found = plain_loads(reply.body)
         text = str(found.get("message") or found.get("description") or text) if isinstance(found, dict) else text
     return ErpRefusal(kind, text[:_MAX_MESSAGE], retry_after_s=retry_after_s(reply.headers))
+
+
+def _document(shape: Shape, document: Mapping[str, Any]) -> NativeDocument:
+    return shown_here(shape, followed(shape.native.get("origins", {}), _sorted(document)))
+
+
+def followed(origins: Mapping[str, Any], document: NativeDocument) -> NativeDocument:
+    """The document with the record that such a field names in place of its name, taken from those that were asked for."""
+    made: NativeDocument = {
+        name: [followed(origins, row) if isinstance(row, dict) else row for row in value]
+        if isinstance(value, list)
+        else value
+        for name, value in document.items()
+    }
+    for name in origins.keys() & made.keys():
+        holder, _, among = origins[name]["among"].partition(".")
+        beside = made.get(holder) or {}
+        records = {f"{origins[name]['model']},{record['id']}": record for record in beside.get(among) or ()}
+        made[name] = records.get(made[name])
+        if beside:
+            made[holder] = {field: value for field, value in beside.items() if field != among}
+    return made
 
 
 def _sorted(document: Mapping[str, Any]) -> NativeDocument:

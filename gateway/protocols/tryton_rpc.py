@@ -26,6 +26,7 @@ from gateway.protocols.tryton import (
     clauses,
     dumps,
     field_names,
+    listed,
     loads,
     nested,
     order,
@@ -52,9 +53,12 @@ class TrytonRpc:
     """The codec. `native` of a shape: model, key ([id]), references {field: model}, context."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
-        return self.search(shape, by_key(key))
+        return self._find(shape, by_key(key))
 
     def search(self, shape: Shape, query: Query) -> HttpCall:
+        return self._find(shape, listed(shape, query))
+
+    def _find(self, shape: Shape, query: Query) -> HttpCall:
         names = ["id", "_timestamp", *field_names(paths_here(shape))]
         params = [clauses(asked_here(shape, query).filter), offset(query), query.limit, order(query), names]
         return _call(shape, "search_read", params, safe=True)
@@ -109,11 +113,11 @@ class TrytonRpc:
     def lookup(self, shape: Shape, reference: Reference) -> HttpCall:
         """Find the id of a record by its fields."""
         other = Shape({**shape.native, "model": reference.model})
-        return _call(other, "search", [wanted(reference), 0, 2, None], safe=True)
+        return _call(other, "search_read", [wanted(shape, reference), 0, 2, None, [reference.take]], safe=True)
 
-    def found(self, reply: HttpReply) -> list[int]:
+    def found(self, reference: Reference, reply: HttpReply) -> list[int]:
         """The ids a lookup found."""
-        return list(_result(reply))
+        return [row[reference.take] for row in _result(reply)]
 
     def placed(self, call: StepCall, ids: Mapping[tuple[str | int, ...], int]) -> StepCall:
         """The step with ids where the document named records."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tests.support.erp_contract import Door, Json, Lack, Lacks, Sample
+import httpx
+
+from tests.support.erp_contract import Door, Json, Lack, Lacks, Sample, good
 from tests.support.tryton import TrytonServer
 
 NOT_MAPPED = "the dialects of Tryton do not map it"
@@ -15,7 +17,6 @@ NO_PLANT_SEGMENT = "Tryton plans by rules of an item and a place, in a module of
 LACKS: Lacks = {
     ("item_plant", "*"): Lack(NO_PLANT_SEGMENT),
     ("confirmation", "*"): Lack(NOT_MAPPED),
-    ("receipt", "*"): Lack(NOT_MAPPED),
 }
 CHANGEABLE = {"items": ["name", "list_price"], "purchase-orders": ["reference", "ordered_on"]}
 """What an operator with Tryton behind a plant lets clients change, beside what version 2 ships with."""
@@ -59,6 +60,22 @@ def movement(tag: str, **more: Any) -> Json:
     return {"reference": tag, "posting_date": "2026-11-20", "lines": [{**line, **places, **more}]}
 
 
+def receipt(tag: str, order: str = "", **more: Any) -> Json:
+    """One line of an order; the tag is at its end, as delivery notes are short."""
+    line = {"purchase_order": {"number": order, "line": "10"}, "item": "RM-200", "plant": "P100"}
+    amount = {"quantity": {"value": "3.000", "unit": "H87"}}
+    return {"delivery_note": tag[-16:], "posting_date": "2026-11-20", "lines": [{**line, **amount, **more}]}
+
+
+def receive(door: Door, object_: str, document: Json) -> httpx.Response:
+    """Post a receipt for an order of its own, where it names none."""
+    order = document["lines"][0]["purchase_order"]
+    if not order["number"]:
+        order["number"] = good(door.create("purchase_order", purchase("BOUGHT")), 201)["id"]
+        good(door.act("purchase_order", order["number"], "release"))
+    return door.act(object_, None, "post", document)
+
+
 def item(tag: str) -> Json:
     amounts = {"base_unit": "H87", "list_price": {"amount": "12.5000"}}
     return {"id": tag, "name": f"Valve {tag}", "type": "goods", "status": "active", **amounts}
@@ -99,6 +116,14 @@ SAMPLES: Mapping[str, Sample] = {
         says=(422, "must be different"),
     ),
     "inventory_position": Sample(),
+    "receipt": Sample(
+        receipt,
+        held=lambda d: {"reference": d["delivery_note"], "state": "done", "came": Decimal(3), "lies_at": "P100-STO",
+                        "supplier": "S-1000", "of": "10", "still_expected": Decimal(2)},
+        send=receive,
+        bad=lambda door, s: receive(door, "receipt", receipt("BAD", item="RM-300")),
+        says=(422, "no records with"),
+    ),
     "purchase_order": Sample(
         purchase,
         held=lambda d: {"reference": d["reference"], "state": "draft", "supplier": "S-1000", "lines": 2,
@@ -117,6 +142,7 @@ TABLES = {
     "item": "product_template",
     "movement": "stock_shipment_internal",
     "purchase_order": "purchase_purchase",
+    "receipt": "stock_shipment_in",
 }
 HELD = {
     "production_order": """
@@ -135,6 +161,14 @@ HELD = {
         from stock_shipment_internal s join stock_move m on m.shipment = 'stock.shipment.internal,' || s.id
         join stock_location l on l.id = m.to_location
         where s.id = %s::int group by s.reference, s.state""",
+    "receipt": """
+        select s.reference, s.state, p.code as supplier, l.sequence::text as of, c.quantity::numeric as came, at.code as lies_at,
+               (select sum(e.quantity)::numeric from stock_move e where e.origin = c.origin and e.state = 'draft')
+                   as still_expected
+        from stock_shipment_in s join stock_move c on c.shipment = 'stock.shipment.in,' || s.id
+        join purchase_line l on c.origin = 'purchase.line,' || l.id join party_party p on p.id = s.supplier
+        join stock_move put on put.origin = 'stock.move,' || c.id and put.state = 'done' join stock_location at on at.id = put.to_location
+        where s.id = %s::int""",
     "purchase_order": """
         select o.reference, o.state, p.code as supplier, count(*) as lines, sum(l.quantity * l.unit_price)::numeric as amount
         from purchase_purchase o join purchase_line l on l.purchase = o.id join party_party p on p.id = o.party

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.calls import fields_of
-from tests.integration.real.samples_tryton import movement, order, purchase
+from tests.integration.real.samples_tryton import movement, order, purchase, receipt
 from tests.support.deployment import Site, installed, tryton_rest, tryton_rpc
 from tests.support.erp_contract import MERGE_PATCH, Door, Json, System, good, refused
 from tests.support.fault_proxy import DelayResponse, FaultProxy, LoseResponse, Pass
@@ -175,6 +175,78 @@ def test_stock_is_listed_at_each_place_of_the_plant_as_its_moves_add_up(behind: 
 )
 def test_stock_is_found_by_item_and_by_place(behind: Behind, where: str, ids: list[str]) -> None:
     assert [row["id"] for row in behind.door.rows("inventory_position", 200, where)] == ids
+
+
+def bought(door: Door) -> str:
+    """A released order of 5 housings and 5 seals."""
+    order: str = good(door.create("purchase_order", purchase("BOUGHT")), 201)["id"]
+    good(door.act("purchase_order", order, "release"))
+    return order
+
+
+def posted(door: Door, document: Json) -> str:
+    key: str = good(door.act("receipt", None, "post", document), 201)["id"]
+    return key
+
+
+@BOTH
+def test_what_is_left_of_an_order_comes_with_a_second_receipt(behind: Behind) -> None:
+    order = bought(behind.door)
+    posted(behind.door, receipt("FIRST", order))
+    rest = receipt("SECOND", order, quantity={"value": "2.000", "unit": "H87"})
+    seals = {"purchase_order": {"number": order, "line": "20"}, "quantity": {"value": "5.000", "unit": "H87"}}
+    rest["lines"].append({**rest["lines"][0], **seals, "item": "0000004711"})
+    shown = good(behind.door.read("receipt", posted(behind.door, rest)))
+    assert sorted(row["purchase_order"]["line"] for row in shown["lines"]) == ["10", "20"]
+    assert {row["purchase_order"]["number"] for row in shown["lines"]} == {order}
+    expected = behind.server.truth(
+        """select m.state, sum(m.quantity)::int as quantity from stock_move m
+           join purchase_line l on m.origin = 'purchase.line,' || l.id where l.purchase = %s::int group by m.state""",
+        order,
+    )
+    assert expected == [{"state": "done", "quantity": 10}]
+
+
+@BOTH
+def test_a_receipt_that_cannot_be_told_from_its_order_is_refused_before_anything_is_written(behind: Behind) -> None:
+    order, other = bought(behind.door), bought(behind.door)
+    draft = good(behind.door.create("purchase_order", purchase("NOT-RELEASED")), 201)["id"]
+    before = behind.server.count("stock_shipment_in")
+    twice, mixed = receipt("TWICE", order), receipt("MIXED", order)
+    twice["lines"].append(twice["lines"][0])
+    mixed["lines"].append(receipt("", other)["lines"][0])
+    for document, words in (
+        (twice, "Two lines speak of the same line of an order."),
+        (mixed, "All lines of a document have the same purchase here."),
+        (receipt("EARLY", draft), "no records with purchase.id"),
+        (receipt("ELSEWHERE", order, storage_location="P100-A1"), ""),
+    ):
+        problem = behind.door.act("receipt", None, "post", document)
+        assert (problem.status_code, words in problem.text) == (422, True), problem.text
+    assert behind.server.count("stock_shipment_in") == before
+
+
+@BOTH
+def test_goods_that_are_only_announced_are_no_receipt_yet(behind: Behind) -> None:
+    key = posted(behind.door, receipt("ARRIVED", bought(behind.door)))
+    with behind.server.rpc() as rpc:
+        rpc("model.stock.shipment.in.copy", [int(key)], {"reference": "ANNOUNCED", "moves": []})
+    assert behind.server.truth("select state from stock_shipment_in where reference = 'ANNOUNCED'") == [
+        {"state": "draft"}
+    ]
+    notes = {row["delivery_note"] for row in behind.door.rows("receipt", 200, None)}
+    assert ("ARRIVED" in notes, "ANNOUNCED" in notes) == (True, False)
+
+
+@BOTH
+def test_more_than_was_ordered_is_not_received_and_leaves_a_draft_that_is_told_of(behind: Behind) -> None:
+    much = receipt("TOO-MUCH", bought(behind.door), quantity={"value": "50.000", "unit": "H87"})
+    problem = refused(behind.door.act("receipt", None, "post", much), 422, "erp-refused")
+    assert "The first 1 step(s) were carried out" in problem["detail"]
+    assert "in addition to" in problem["detail"]
+    assert behind.server.truth("select state from stock_shipment_in where reference = 'TOO-MUCH'") == [
+        {"state": "draft"}
+    ]
 
 
 @BOTH
