@@ -33,7 +33,7 @@ _TAGGED: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "datetime": lambda d: datetime(  # noqa: DTZ001  # the server means UTC; the codec says so
         d["year"], d["month"], d["day"], d["hour"], d["minute"], d["second"], d["microsecond"]
     ),
-    "timedelta": lambda d: timedelta(seconds=d["seconds"]),
+    "timedelta": lambda d: timedelta(microseconds=int(Decimal(d["seconds"]).scaleb(6))),
 }
 
 
@@ -59,6 +59,8 @@ def _tag(value: Any) -> Any:
     if isinstance(value, datetime):
         parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
         return {"__class__": "datetime"} | {part: getattr(value, part) for part in parts}
+    if isinstance(value, timedelta):
+        return {"__class__": "timedelta", "seconds": value.total_seconds()}
     if isinstance(value, date):
         return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
     raise TypeError(type(value).__name__)

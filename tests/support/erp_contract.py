@@ -139,9 +139,9 @@ def check(system: System, object_: str, ability: str) -> None:
 
 def check_lack(system: System, object_: str, ability: str, lack: Lack) -> None:
     """Check that what a system lacks is refused, in words, with nothing done."""
-    if (object_ in system.samples) and ability in ("create", "act"):
+    if (object_ in system.samples) and ability in ("create", "refuse", "act"):
         made = system.made(object_, f"LACK-{ability[:3].upper()}")[1]
-        answer = made if ability == "create" else _act(system, object_, good(made, 201)["id"])
+        answer = made if ability != "act" else _act(system, object_, good(made, 201)["id"])
     elif ability == "unknown":
         answer = system.door.read(object_, "999999")
         assert answer.status_code in (404, 422), answer.text

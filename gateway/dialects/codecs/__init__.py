@@ -23,7 +23,7 @@ from gateway.dialects.codecs.numbers import decimal_float, decimal_number, decim
 from gateway.dialects.codecs.rows import in_language, row_date
 from gateway.dialects.codecs.tables import boolean, boolean_text, flags, value_map, words
 from gateway.dialects.codecs.text import joined, leading_zeros, plain, text
-from gateway.dialects.codecs.tryton import internal_transfer, made_product, twice, with_address
+from gateway.dialects.codecs.tryton import duration_minutes, internal_transfer, made_product, twice, with_address
 
 CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
     {
@@ -56,6 +56,7 @@ CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
             row_date,
             sap_movement,
             internal_transfer,
+            duration_minutes,
             made_product,
             twice,
             with_address,

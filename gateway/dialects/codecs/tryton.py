@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from gateway.dialects.codecs.codec import Codec, as_text
+from gateway.dialects.codecs.codec import Codec, as_text, exactly
 from gateway.dialects.codecs.numbers import decimal_float
+
+_US_IN_MINUTE = 60_000_000
 
 
 def twice(*, of: Codec) -> Codec:
@@ -89,4 +92,28 @@ def internal_transfer() -> Codec:
         comparable=False,
         schema=({"type": "string"},) * 2,
         domain=lambda v: v[0] == "transfer" and v[1:] != (None, None),
+    )
+
+
+def duration_minutes() -> Codec:
+    """Minutes as a length of time; a thousandth of a minute is read, shorter ones are rounded."""
+    length = exactly(timedelta)
+
+    def encode(value: Decimal) -> timedelta:
+        if value != round(value, 3):
+            raise ValueError("more than 3 digits after the point")
+        return timedelta(microseconds=int(value * _US_IN_MINUTE))
+
+    def decode(value: Any) -> Decimal:
+        return round(Decimal(length(value) // timedelta(microseconds=1)) / _US_IN_MINUTE, 3)
+
+    return Codec(
+        encode,
+        decode,
+        ordered=True,
+        comparable=False,
+        schema=({"type": "object"},),
+        normalising="shorter times than a thousandth of a minute are rounded",
+        scale=3,
+        domain=lambda v: v == round(v, 3),
     )

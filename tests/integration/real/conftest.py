@@ -83,7 +83,12 @@ def _mocksap(ask: pytest.FixtureRequest, new: bool) -> Parts:
 
 def _tryton(ask: pytest.FixtureRequest, new: bool) -> Parts:
     server: TrytonServer = ask.getfixturevalue("tryton_cloud" if new else "tryton_legacy")
-    return ask.getfixturevalue("tryton_site"), "P100", samples_tryton.TrytonTruth(server), dict(samples_tryton.SAMPLES)
+    return (
+        ask.getfixturevalue("tryton_site"),
+        "P100",
+        samples_tryton.TrytonTruth(server),
+        samples_tryton.samples_at(server),
+    )
 
 
 _PARTS: dict[str, Callable[[pytest.FixtureRequest, bool], Parts]] = {

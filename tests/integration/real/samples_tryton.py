@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import httpx
 
 from tests.support.erp_contract import Door, Json, Lack, Lacks, Sample, good
-from tests.support.tryton import TrytonServer
+from tests.support.tryton import TrytonRpc, TrytonServer
 
-NOT_MAPPED = "the dialects of Tryton do not map it"
 NO_PLANT_SEGMENT = "Tryton plans by rules of an item and a place, in a module of its own: an item has no plants"
+ONLY_TIME = "a work cycle says how long an operation took, and nothing of what came out of it"
 LACKS: Lacks = {
     ("item_plant", "*"): Lack(NO_PLANT_SEGMENT),
-    ("confirmation", "*"): Lack(NOT_MAPPED),
+    ("confirmation", "create"): Lack(ONLY_TIME),
+    ("confirmation", "refuse"): Lack(ONLY_TIME),
 }
 CHANGEABLE = {"items": ["name", "list_price"], "purchase-orders": ["reference", "ordered_on"]}
 """What an operator with Tryton behind a plant lets clients change, beside what version 2 ships with."""
@@ -76,6 +77,64 @@ def receive(door: Door, object_: str, document: Json) -> httpx.Response:
     return door.act(object_, None, "post", document)
 
 
+def confirmation(tag: str) -> Json:
+    """Of an order that does not say how it is made: it has no operations, and in Tryton nothing could be confirmed of it."""
+    return {"operation": "10", "quantity": {"value": "9.000", "unit": "H87"}, "minutes": {"labour": "90.000"}}
+
+
+def confirm(door: Door, object_: str, document: Json) -> httpx.Response:
+    """Confirm an operation of a new order."""
+    number = good(door.create("production_order", order("TO-CONFIRM")), 201)["id"]
+    return door.act("production_order", number, "confirm", document)
+
+
+def worked(server: TrytonServer) -> Callable[[Door, str], httpx.Response]:
+    """How people confirm work in the ERP: a cycle of an operation is begun, its time written down, and it is done."""
+
+    def work(door: Door, tag: str) -> httpx.Response:
+        with server.rpc() as rpc:
+            made = cycle(rpc, tag)
+        return httpx.Response(httpx.codes.CREATED, json=good(door.read("confirmation", str(made))))
+
+    return work
+
+
+def cycle(rpc: TrytonRpc, tag: str, minutes: float = 90) -> int:
+    """A cycle of operation 10 of a new order, done."""
+    work, *_ = works(rpc, tag)
+    (made,) = rpc("model.production.work.cycle.create", [{"work": work}])
+    rpc("model.production.work.cycle.run", [made])
+    rpc("model.production.work.cycle.write", [made], {"duration": {"__class__": "timedelta", "seconds": minutes * 60}})
+    rpc("model.production.work.cycle.do", [made])
+    return int(made)
+
+
+def works(rpc: TrytonRpc, tag: str) -> list[int]:
+    """The operations of a new order that waits to be made by its routing."""
+
+    def found(model: str, field: str, value: str) -> int:
+        return int(rpc(f"model.{model}.search", [[field, "=", value]], 0, 1, None)[0])
+
+    plant = {
+        "warehouse": found("stock.location", "code", "P100"),
+        "location": found("stock.location", "code", "P100-PROD"),
+    }
+    routing = {
+        "bom": found("production.bom", "code", "BOM-FG-100"),
+        "routing": found("production.routing", "name", "Gear pump"),
+    }
+    what = {
+        "product": found("product.product", "code", "FG-100"),
+        "unit": found("product.uom", "symbol", "u"),
+        "quantity": 10,
+    }
+    line = {"work_center": found("production.work.center", "name", "P100 line"), "reference": tag}
+    day = {"planned_start_date": {"__class__": "date", "year": 2026, "month": 12, "day": 1}}
+    (made,) = rpc("model.production.create", [{**plant, **routing, **what, **line, **day, "company": 1}])
+    rpc("model.production.wait", [made])
+    return list(rpc("model.production.work.search", [["production", "=", made]], 0, None, [["sequence", "ASC"]]))
+
+
 def item(tag: str) -> Json:
     amounts = {"base_unit": "H87", "list_price": {"amount": "12.5000"}}
     return {"id": tag, "name": f"Valve {tag}", "type": "goods", "status": "active", **amounts}
@@ -115,6 +174,7 @@ SAMPLES: Mapping[str, Sample] = {
         bad=lambda door, s: door.act("movement", None, "post", movement("BAD", to_location="P100-STO")),
         says=(422, "must be different"),
     ),
+    "confirmation": Sample(confirmation, send=confirm),
     "inventory_position": Sample(),
     "receipt": Sample(
         receipt,
@@ -136,6 +196,12 @@ SAMPLES: Mapping[str, Sample] = {
         acted={"state": "processing"},
     ),
 }  # fmt: skip
+
+
+def samples_at(server: TrytonServer) -> dict[str, Sample]:
+    """The samples, with what only people make in this ERP."""
+    return {**SAMPLES, "confirmation": replace(SAMPLES["confirmation"], fill=worked(server))}
+
 
 TABLES = {
     "production_order": "production",

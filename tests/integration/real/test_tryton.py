@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.calls import fields_of
-from tests.integration.real.samples_tryton import movement, order, purchase, receipt
+from tests.integration.real.samples_tryton import cycle, movement, order, purchase, receipt, works
 from tests.support.deployment import Site, installed, tryton_rest, tryton_rpc
 from tests.support.erp_contract import MERGE_PATCH, Door, Json, System, good, refused
 from tests.support.fault_proxy import DelayResponse, FaultProxy, LoseResponse, Pass
@@ -247,6 +247,20 @@ def test_more_than_was_ordered_is_not_received_and_leaves_a_draft_that_is_told_o
     assert behind.server.truth("select state from stock_shipment_in where reference = 'TOO-MUCH'") == [
         {"state": "draft"}
     ]
+
+
+@BOTH
+def test_work_done_in_tryton_is_shown_as_the_time_it_took_and_work_begun_is_not(behind: Behind) -> None:
+    with behind.server.rpc() as rpc:
+        done = cycle(rpc, "WORKED", minutes=7.25)
+        work, *_ = works(rpc, "BEGUN")
+        (begun,) = rpc("model.production.work.cycle.create", [{"work": work}])
+    (order_,) = behind.server.truth("select id::text from production where reference = 'WORKED'")
+    shown = behind.door.rows("confirmation", 200, f"order eq '{order_['id']}'")
+    assert [(row["id"], row["operation"], row["minutes"]) for row in shown] == [(str(done), "10", {"labour": "7.250"})]
+    assert shown[0]["work_center"] == "P100 Assemble"
+    assert str(begun) not in [row["id"] for row in behind.door.rows("confirmation", 200, None)]
+    assert refused(replace(behind.door, plant="P200").read("confirmation", str(done)), 404, "no-such-document")
 
 
 @BOTH

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -56,6 +56,7 @@ def at(text: str) -> datetime:
     (made("in_language", language="EN", key="L", value="T"), "Pump", [{"L": "EN", "T": "Pump"}]),
     (made("row_date", value="D", form="iso"), date(2026, 7, 1), [{"D": "2026-07-01"}]),
     (made("internal_transfer"), ("transfer", "A", "B"), ("A", "B")),
+    (made("duration_minutes"), Decimal("7.250"), timedelta(minutes=7, seconds=15)),
     (made("with_address", key="party.code"), "S-1", ("S-1", {"party.code": "S-1"})),
 ])  # fmt: skip
 def test_a_value_is_written_and_read_back(codec: Codec, canonical: Any, native: Any) -> None:
@@ -136,6 +137,7 @@ def test_what_is_no_such_value_is_refused(codec: Codec, native: Any) -> None:
     (made("unit_price", scale=2), (Decimal("1"), None)),
     (made("local_datetime", zone="UTC", form="iso"), at("2026-11-22T06:30:00.5Z")),
     (made("internal_transfer"), ("issue", "A", "B")),
+    (made("duration_minutes"), Decimal("0.0001")),
     (made("joined"), "1"),
     (made("sap_movement"), ("production_receipt", None, "0001", None, None)),
     (made("sap_movement"), (None, "0001", None, None, None)),

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.protocols.port import ErpRefusal, HttpReply, Query, Reference, Shape, StepCall
 from gateway.protocols.shape import shape_of
-from gateway.protocols.tryton import listed, references, wanted, with_ids
+from gateway.protocols.tryton import dumps, listed, loads, references, wanted, with_ids
 from gateway.protocols.tryton_rest import TrytonRest, followed
 from gateway.protocols.tryton_rpc import TrytonRpc
 from tests.contract.dialects.content import translation
@@ -129,3 +129,10 @@ def test_a_lookup_gives_the_field_that_is_wanted() -> None:
     rows = [{"id": 5, "party": 2}]
     assert TrytonRpc().found(party, HttpReply(200, {}, json.dumps({"id": 0, "result": rows}).encode())) == [2]
     assert TrytonRest().found(party, HttpReply(200, {}, json.dumps(rows).encode())) == [2]
+
+
+@pytest.mark.parametrize(("seconds", "length"), [("5400.0", 5400.0), ("5400", 5400.0), ("0.000001", 0.000001)])
+def test_a_length_of_time_is_read_to_the_microsecond_and_written_again(seconds: str, length: float) -> None:
+    read = loads(f'{{"__class__": "timedelta", "seconds": {seconds}}}'.encode())
+    assert read.total_seconds() == length
+    assert loads(dumps(read)) == read
