@@ -31,6 +31,7 @@ from gateway.sim.world import World
 from gateway.store.journal import Claimed
 from gateway.writes.place import Place
 from gateway.writes.relay import RelayLimits
+from tests.support.worlds import calm
 
 AWAY = {"dual_legacy": CLOUD, "dual_cloud": LEGACY}
 """The ERP that is not in charge."""
@@ -175,12 +176,7 @@ class Week(World):
 
 @pytest.fixture(scope="module", params=AWAY)
 def week(request: pytest.FixtureRequest, content: Content) -> Week:
-    shape = Shape(
-        seed=1, settle={LEGACY: "reference", CLOUD: "key"}, window_s={LEGACY: 3600, CLOUD: 3600}, phase=request.param,
-        keys=0, each=0, instances=GATEWAYS, skew_s=(0.0,), fault_rate=0.0, crashes=(),
-        outages=((AWAY[request.param], GONE_S, BACK_S),), store_outages=(), pauses=(), moves=(), movers=0, follows=False,
-        edits=(),
-    )  # fmt: skip
+    shape = calm(request.param, outages=((AWAY[request.param], GONE_S, BACK_S),))
     made = Week(content, shape)
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(made.pass_by())
@@ -224,10 +220,10 @@ def test_an_erp_that_is_back_gets_what_it_is_owed_as_a_stream_and_not_as_a_wave(
     assert len(began_s) >= week.owed
 
 
-def written(erp: Erp) -> dict[str, list[int]]:
+def written(erp: Erp) -> dict[str, list[Decimal]]:
     """The quantities that an ERP was given through its API for each order, in the order in which it took them."""
     found = defaultdict(list)
     for entry in erp.truth:
         if entry.type.role == "order" and entry.origin == "api" and entry.row_after is not None:
-            found[entry.row_after["unloading_point"]].append(int(entry.row_after["qty"]))
+            found[str(entry.row_after["unloading_point"])].append(Decimal(str(entry.row_after["qty"])))
     return dict(found)
