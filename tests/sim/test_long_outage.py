@@ -29,6 +29,7 @@ from gateway.sim.shape import CLOUD, LEGACY, PLANT, Shape
 from gateway.sim.virtual_time import VirtualLoop
 from gateway.sim.world import World
 from gateway.store.journal import Claimed
+from gateway.writes import relay
 from gateway.writes.place import Place
 from gateway.writes.relay import RelayLimits
 from tests.support.worlds import calm
@@ -178,7 +179,8 @@ class Week(World):
 def week(request: pytest.FixtureRequest, content: Content) -> Week:
     shape = calm(request.param, outages=((AWAY[request.param], GONE_S, BACK_S),))
     made = Week(content, shape)
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with pytest.MonkeyPatch.context() as code, asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        code.setattr(relay, "TAKEN_OVER_S", RELAY.lease_s)  # nobody dies
         runner.run(made.pass_by())
     return made
 
