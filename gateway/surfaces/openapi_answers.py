@@ -66,7 +66,7 @@ PROBLEMS: tuple[tuple[Callable[[Asked], bool], tuple[type[errors.GatewayError], 
     (lambda a: a.key_required, (errors.IdempotencyMissing,)),
     (lambda a: a.writes and not a.creates, (errors.StaleEtag, errors.EtagRequired)),
     (lambda a: a.body, (errors.UnsupportedMedia, errors.Invalid)),
-    (lambda a: a.body and a.spec is not None and a.spec.plant_of_lines is not None, (errors.MixedCells,)),
+    (lambda a: a.body and a.spec is not None and bool(a.spec.plants), (errors.MixedCells,)),
 )  # fmt: skip
 """Who can be told what. Paths that name no resource, versions that are none and the admin port's problems are no operation's."""
 
