@@ -235,10 +235,10 @@ async def _save_cases(db: Db, w: Working) -> None:
         if not await _opened_anew(db, w, id_, case, at_us):
             await opened(db, id_, case, at_us)
     if w.settled_cases:
-        # What the crosswalk contradicts is still to be decided when the leg is not.
+        # What the crosswalk contradicts, or a late call left behind, is still to be decided when the leg is not.
         await db.many(
             "UPDATE case_ SET state = 'closed', closed_us = ?, closed_by = 'gateway', note = COALESCE(note, ?) "
-            "WHERE intent = ? AND side = ? AND state IN ('open', 'retrying') AND kind <> 'crosswalk'",
+            "WHERE intent = ? AND side = ? AND state IN ('open', 'retrying') AND kind NOT IN ('crosswalk', 'late-call')",
             [(at_us, why, *id_) for id_, at_us, why in w.settled_cases],
         )
 
@@ -253,7 +253,7 @@ async def opened(db: Db, id_: LegId, case: NewCase, at_us: int) -> None:
 async def _opened_anew(db: Db, w: Working, id_: LegId, case: NewCase, at_us: int) -> bool:
     """A leg that a person sent again and that parks again has one case still, not two."""
     leg = w.changed.get(id_)
-    if leg is None or not leg.reopened or case.kind == "crosswalk":
+    if leg is None or not leg.reopened or case.kind in ("crosswalk", "late-call"):
         return False
     found = await db.rows(
         "UPDATE case_ SET state = 'open', kind = ?, reason = ?, opened_us = ? "

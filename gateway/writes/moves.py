@@ -175,15 +175,16 @@ class Moves:
         return None
 
     async def _end(self, leg: Claimed, key: NativeKey, **more: Any) -> None:
-        """Raises: Gone: another owner ended the leg, and what this call made beside that is a case."""
+        """Raises: Gone: another owner has the leg, and what this call made beside what that one finds is a case."""
         try:
             await self.move(leg, "finish", key=dumped(dict(key)), **more)
         except Gone:
             view = await self._journal.operation(leg.intent.id)
             there = next((each for each in view.legs if each.side == leg.ref.side), None) if view else None
-            if there is not None and there.state == "done" and loaded(there.native_key or "{}") != dict(key):
-                reason = f"{leg.erp} has {dict(key)} beside {loaded(there.native_key or '{}')}: a call left after others had settled it"
-                await self._journal.case(leg.ref, NewCase("duplicate", reason), self._timing.wall_us())
+            if there is not None and not (there.state == "done" and loaded(there.native_key or "{}") == dict(key)):
+                beside = loaded(there.native_key) if there.native_key else f"a leg that is {there.state}"
+                reason = f"{leg.erp} has {dict(key)} beside {beside}: a call left after others had settled it"
+                await self._journal.case(leg.ref, NewCase("late-call", reason), self._timing.wall_us())
             raise
 
     async def nothing_sent(

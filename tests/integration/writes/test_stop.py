@@ -218,7 +218,7 @@ def test_where_nothing_tells_a_person_who_sends_it_again_under_a_sleeper_gets_tw
         site.settled(asking.second)
         assert created(site, mark) == [{request.quantity: 1}] * 2
     woke_too_late(asking)
-    awaited(lambda: asked(site, [request]) == [(SIDES[code], "duplicate", "done")])
+    awaited(lambda: asked(site, [request]) == [(SIDES[code], "late-call", "done")])
     ((*_, reason),) = site.rows(cases_of([request]))
     made = [e for e in erp.since(at, origin="api") if e["verb"] == "create" and e["entity"] in HEADERS]
     assert [quantity(e) for e in made] == [request.quantity] * 2
