@@ -15,6 +15,7 @@ from gateway.sim.erps.faults import Fault
 from gateway.sim.erps.kept import Kept
 from gateway.sim.erps.refusal import ErpRefusal
 from gateway.sim.erps.wire.messages import Answer, Request
+from gateway.sim.erps.wire.said import Said, with_header, with_return
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -72,6 +73,8 @@ class ErpApp:
             return await _hang_up(receive, send)
         if fault.action in ("status", "error_in_200"):
             return await _send(send, self._faulty(fault))
+        if fault.action in ("bapi_return", "sap_message"):
+            return await _send(send, self._saying(fault, request))
         if fault.action == "delay":
             await asyncio.sleep(fault.delay_s)
         if fault.action == "csrf_expired":
@@ -84,6 +87,14 @@ class ErpApp:
         if fault.action == "commit_then_delay":
             await asyncio.sleep(fault.delay_s)
         return await _send(send, self._faulty(fault) if fault.action == "commit_then_status" else answer)
+
+    def _saying(self, fault: Fault, request: Request) -> Answer:
+        """The answer with what a BAPI behind it says; an error is said of work that is not done."""
+        said, v2 = Said(fault.type, fault.code, fault.message, fault.field), self.erp.dialect.v2
+        answer = Answer(204) if said.refuses else self._answer(request)
+        if fault.action == "sap_message":
+            return with_header(answer, said, v2=v2)
+        return with_return(answer, said, fault.member, v2=v2)
 
     def _answer(self, request: Request) -> Answer:
         return self._kept_first(self.erp.answer(request))

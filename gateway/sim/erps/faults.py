@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 ACTIONS = {
     "delay": "waits `delay_s`, then does its work",
     "status": "answers `status` (with `retry_after_s`, `code`, `message`) and does nothing",
     "error_in_200": "answers 200 with an error in the body and does nothing",
+    "bapi_return": "answers with RETURN (`type`, `code`, `message`, `field`) in `member`; does its work unless that is an error",
+    "sap_message": "answers with the same in a header; does its work unless that is an error",
     "drop_before": "closes the connection and does nothing",
     "commit_then_drop": "does its work, then closes the connection without an answer",
     "commit_then_delay": "does its work, waits `delay_s`, then answers",
@@ -36,8 +39,11 @@ class Fault:
     retry_after_s: int | None = None
     code: str = "SY/530"
     message: str = "An internal error occurred"
-    pattern: re.Pattern[str] = field(init=False, repr=False)
-    hits: int = field(init=False, default=0)
+    type: str = "E"
+    field: str = ""
+    member: str = "Return"
+    pattern: re.Pattern[str] = dataclasses.field(init=False, repr=False)
+    hits: int = dataclasses.field(init=False, default=0)
 
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
@@ -56,9 +62,7 @@ class Fault:
         return {name: getattr(self, name) for name in names}
 
 
-_KNOWN = frozenset(
-    {"action", "match", "method", "count", "skip", "delay_s", "status", "retry_after_s", "code", "message"}
-)
+_KNOWN = frozenset(rule.name for rule in dataclasses.fields(Fault) if rule.init)
 
 
 def fault_from(given: dict[str, Any]) -> Fault:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from tests.integration.sim_erps.caller import Caller, v4
+from tests.integration.sim_erps.caller import V2, Caller, v4
 
 ORDERS = v4("api_production_order") + "ProductionOrder"
 ORDER = {"ProductionPlant": "1000", "Product": "1234", "OrderPlannedTotalQty": 10}
@@ -83,6 +84,35 @@ def test_an_error_can_hide_in_a_200_and_a_success_behind_a_500(cloud: Caller) ->
     assert (answer.status_code, "error" in answer.json(), rows(cloud)) == (200, True, 0)
     cloud.fault(action="commit_then_status", status=504, method="POST")
     assert (cloud.post(ORDERS, ORDER).status_code, rows(cloud)) == (504, 1)
+
+
+def test_what_a_bapi_refuses_is_a_200_with_nothing_done_and_what_it_warns_of_is_done(cloud: Caller) -> None:
+    cloud.fault(action="bapi_return", method="POST", code="ME/083", message="Enter Material", field="MATERIAL")
+    answer = cloud.post(ORDERS, ORDER)
+    assert (answer.status_code, rows(cloud)) == (200, 0)
+    (row,) = answer.json()["Return"]
+    assert (row["TYPE"], row["ID"], row["NUMBER"], row["MESSAGE"]) == ("E", "ME", "083", "Enter Material")
+    cloud.fault(action="bapi_return", method="POST", type="W")
+    warned = cloud.post(ORDERS, ORDER)
+    assert (warned.status_code, warned.json()["Return"][0]["TYPE"], rows(cloud)) == (201, "W", 1)
+
+
+def test_a_function_of_the_old_erp_returns_nothing_but_return(legacy: Caller) -> None:
+    legacy.fault(action="bapi_return", method="POST", type="A", member="")
+    answer = legacy.post(V2 + "API_PRODUCTION_ORDER_2_SRV/ReleaseOrder?ManufacturingOrder='000001000000'")
+    assert answer.status_code == 200
+    assert [row["Type"] for row in answer.json()["d"]["results"]] == ["A"]
+
+
+def test_a_message_header_says_an_error_of_nothing_done_and_a_warning_of_what_is_done(cloud: Caller) -> None:
+    cloud.fault(action="sap_message", method="POST", message="No")
+    answer = cloud.post(ORDERS, ORDER)
+    assert (answer.status_code, rows(cloud)) == (204, 0)
+    assert json.loads(answer.headers["sap-messages"])[0]["numericSeverity"] == 4
+    cloud.fault(action="sap_message", method="POST", type="W")
+    warned = cloud.post(ORDERS, ORDER)
+    assert (warned.status_code, rows(cloud)) == (201, 1)
+    assert json.loads(warned.headers["sap-messages"])[0]["numericSeverity"] == 3
 
 
 def test_a_late_answer_comes_after_the_caller_gave_up_and_the_row_is_there(cloud: Caller) -> None:
