@@ -16,9 +16,11 @@ overlay       overlays/*.yaml: base <- region <- plant
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class _Strict(BaseModel):
@@ -27,6 +29,39 @@ class _Strict(BaseModel):
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
+
+
+NATIVE: Mapping[str, str] = MappingProxyType(
+    {
+        "key": "the native fields that name a document",
+        "service": "OData: the path of the service",
+        "set": "OData: the entity set",
+        "namespace": "OData V4: where bound actions are named",
+        "options": "OData V4: query options of every read",
+        "model": "Tryton: the model",
+        "context": "Tryton: what every call says beside",
+        "references": "Tryton: a field that names a record -> its model",
+        "within": "Tryton: a reference -> the code of a record somewhere above it",
+        "common": "Tryton: a field of the head -> where all rows say the same",
+        "awaited": "Tryton: rows for which the ERP has records already, and how they are found",
+        "borrowed": "Tryton: a field of the head -> the record of the rows that it is taken from",
+        "origins": "Tryton: a field that names records of several models -> the one meant",
+        "only": "Tryton: a field -> the values that records in a list have",
+        "places": "Tryton: the warehouse whose places stock is counted at",
+        "lock": "`compare` where the ERP keeps no lock and the gateway compares before it writes",
+        "unsearchable": "fields that lists cannot be searched by",
+    }
+)
+"""What a dialect tells its protocol of an object. A word that is none would be as if it were not there."""
+
+
+def _known(word: str) -> str:
+    if word not in NATIVE:
+        raise ValueError(f"no protocol knows this word; there are {', '.join(NATIVE)}")
+    return word
+
+
+NativeWord = Annotated[str, AfterValidator(_known)]
 
 
 class Normalising(_Strict):
@@ -91,7 +126,11 @@ class ObjectFile(_Strict):
 
     object: str
     source: str | None = Field(None, description="where the field list comes from")
-    native: dict[str, Any] = Field({}, description="what the protocol needs: service, set, key, expand, model")
+    native: dict[NativeWord, Any] = Field(
+        {},
+        description="what the protocol needs. " + "; ".join(f"{word}: {meaning}" for word, meaning in NATIVE.items()),
+        json_schema_extra={"propertyNames": {"enum": list(NATIVE)}},
+    )
     fields: dict[str, FieldRule]
     constants: dict[str, Any] = {}
     ignore: dict[str, list[str]] = {}

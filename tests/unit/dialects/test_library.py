@@ -66,6 +66,12 @@ def test_blank_stands_for_null_in_units_and_closed_lists() -> None:
     assert found.encode({"unit": None})["Quantity"] == {"Unit": ""}
 
 
+def test_a_misspelt_word_for_the_protocol_is_a_mistake_and_not_left_out() -> None:
+    (told,) = mistakes(erp__inventory_position_yaml=POSITION.replace("key: [Item", "optoins: {x: y}, key: [Item"))
+    assert told.startswith("erp/inventory_position.yaml:3:")
+    assert "there are key, service, set" in told
+
+
 def test_an_overlay_of_the_region_lies_below_that_of_the_plant() -> None:
     region = """
         overlay: region/eu
