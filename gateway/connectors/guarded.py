@@ -130,7 +130,7 @@ class GuardedConnector:
             http = http._replace(headers={**http.headers, **call.headers})
         reply = await self._exchange(http, turn)
         try:
-            return self._codec.answer(shape, reply)
+            return self._codec.written(shape, reply)
         except AnswerBroken as err:
             raise OutcomeUnknown(f"{self.name} answered the write in a way nobody understands", erp=self.name) from err
 

@@ -38,6 +38,7 @@ NATIVE: Mapping[str, str] = MappingProxyType(
         "set": "OData: the entity set",
         "namespace": "OData V4: where bound actions are named",
         "options": "OData V4: query options of every read",
+        "return": "OData: the member of an answer that holds a BAPI's RETURN; its errors refuse a write, also within a 200",
         "model": "Tryton: the model",
         "context": "Tryton: what every call says beside",
         "references": "Tryton: a field that names a record -> its model",

@@ -36,6 +36,7 @@ from gateway.protocols.port import (
     Shape,
     StepCall,
 )
+from gateway.protocols.sap_messages import heard
 
 JSON = {"Accept": "application/json"}
 WRITE = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -43,7 +44,7 @@ NO_CONTENT = 204
 
 
 class ODataV2:
-    """The codec. `native` of a shape: service (path of the service), set, key, and `navigation_key` names where they differ."""
+    """The codec. `native` of a shape: service (path of the service), set, key, and `return`, the member that holds RETURN."""
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
         place = set_path(shape) + key_segment(key, literal) + _read_options(shape)
@@ -73,15 +74,10 @@ class ODataV2:
         return HttpCall("POST", target(f"{shape.native['service']}/{call.name}", arguments), headers, b"")
 
     def answer(self, shape: Shape, reply: HttpReply) -> Answer:
-        document = _d(reply)
-        if document is None:
-            return Answer(etag=reply.headers.get("etag"))
-        if not isinstance(document, dict):
-            raise AnswerBroken("`d` is no object")
-        document = document.get(shape.native["set"], document) if len(document) == 1 else document
-        etag = document.get("__metadata", {}).get("etag") or reply.headers.get("etag")
-        key = key_in(shape, document)
-        return Answer(_bare(document), etag, key)
+        return _answer(shape, reply, _one(shape, _d(reply)))
+
+    def written(self, shape: Shape, reply: HttpReply) -> Answer:
+        return _answer(shape, reply, heard(shape, reply, _one(shape, _d(reply))))
 
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         found = _d(reply)
@@ -98,6 +94,21 @@ class ODataV2:
 @lru_cache(maxsize=SHAPES_KEPT)
 def _read_options(shape: Shape) -> str:
     return target("", {"$expand": ",".join(expand(shape)), "$format": "json"})
+
+
+def _one(shape: Shape, found: Any) -> Any:
+    """The document in an answer; one that a function gives may stand below the name of its set."""
+    return found.get(shape.native["set"], found) if isinstance(found, dict) and len(found) == 1 else found
+
+
+def _answer(shape: Shape, reply: HttpReply, document: Any) -> Answer:
+    if document is None:
+        return Answer(etag=reply.headers.get("etag"))
+    if not isinstance(document, dict):
+        raise AnswerBroken("`d` is no object")
+    etag = document.get("__metadata", {}).get("etag") or reply.headers.get("etag")
+    key = key_in(shape, document)
+    return Answer(_bare(document), etag, key)
 
 
 def literal(value: Any, kind: str) -> str:

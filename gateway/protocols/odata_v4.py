@@ -33,6 +33,7 @@ from gateway.protocols.port import (
     Shape,
     StepCall,
 )
+from gateway.protocols.sap_messages import heard
 
 JSON = {"Accept": "application/json", "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
 WRITE = JSON | {"Content-Type": "application/json"}
@@ -41,7 +42,11 @@ _BARE_LITERALS = ("decimal", "date", "datetime", "time", "boolean")
 
 
 class ODataV4:
-    """The codec. `native` of a shape: service (path of the service), set, key, `namespace` of bound actions, fixed `options`."""
+    """The codec.
+
+    `native` of a shape: service (path of the service), set, key, `namespace` of bound actions, fixed `options`, and `return`, the
+    member that holds RETURN.
+    """
 
     def read(self, shape: Shape, key: NativeKey) -> HttpCall:
         place = set_path(shape) + key_segment(key, literal) + _read_options(shape)
@@ -70,13 +75,10 @@ class ODataV4:
         return HttpCall("POST", place + name, WRITE | etag, dumps(dict(call.arguments)))
 
     def answer(self, shape: Shape, reply: HttpReply) -> Answer:
-        document = _json(reply)
-        if document is None:
-            return Answer(etag=reply.headers.get("etag"))
-        if not isinstance(document, dict) or "error" in document:
-            raise AnswerBroken("the answer is no document")
-        etag = document.get("@odata.etag") or reply.headers.get("etag")
-        return Answer(_bare(document), etag, key_in(shape, document))
+        return _answer(shape, reply, _json(reply))
+
+    def written(self, shape: Shape, reply: HttpReply) -> Answer:
+        return _answer(shape, reply, heard(shape, reply, _json(reply)))
 
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         found = _json(reply)
@@ -92,6 +94,15 @@ class ODataV4:
 @lru_cache(maxsize=SHAPES_KEPT)
 def _read_options(shape: Shape) -> str:
     return target("", {"$expand": _expand(shape), **shape.native.get("options", {})})
+
+
+def _answer(shape: Shape, reply: HttpReply, document: Any) -> Answer:
+    if document is None:
+        return Answer(etag=reply.headers.get("etag"))
+    if not isinstance(document, dict) or "error" in document:
+        raise AnswerBroken("the answer is no document")
+    etag = document.get("@odata.etag") or reply.headers.get("etag")
+    return Answer(_bare(document), etag, key_in(shape, document))
 
 
 def literal(value: Any, kind: str) -> str:

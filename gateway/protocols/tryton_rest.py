@@ -85,6 +85,9 @@ class TrytonRest:
         document = _document(shape, found)
         return Answer(document, document.get("_timestamp"), {"id": found["id"]})
 
+    def written(self, shape: Shape, reply: HttpReply) -> Answer:
+        return self.answer(shape, reply)
+
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         rows = [] if reply.status == BEYOND_THE_END else _body(reply)
         if not isinstance(rows, list):

@@ -86,6 +86,9 @@ class TrytonRpc:
             raise ErpRefusal("not-found", "no such record")
         return Answer()
 
+    def written(self, shape: Shape, reply: HttpReply) -> Answer:
+        return self.answer(shape, reply)
+
     def page(self, shape: Shape, query: Query, reply: HttpReply) -> Page:  # one signature for all protocols
         rows = _result(reply)
         if not isinstance(rows, list):

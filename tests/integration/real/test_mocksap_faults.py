@@ -97,6 +97,15 @@ def test_a_token_that_is_no_longer_good_is_fetched_again_and_the_write_happens_o
     assert troubled.items == before + 1
 
 
+@pytest.mark.parametrize("severity", ["success", "info", "warning"])
+def test_what_the_erp_says_in_a_header_beside_a_success_leaves_it_one(troubled: Troubled, severity: str) -> None:
+    before, said = troubled.items, {"code": "V1/302", "message": "It was moved", "severity": severity, "target": "Date"}
+    with troubled.faults("POST", message=said) as asked:
+        good(troubled.door.create("item", item(f"SAID-{severity}")), 201)
+    assert asked == [("POST", 201)]
+    assert troubled.items == before + 1
+
+
 def test_a_lock_in_the_erp_is_a_conflict_in_its_own_words(troubled: Troubled, made: httpx.Response) -> None:
     with troubled.faults("PATCH", scenario="lock") as asked:
         problem = refused(changed(troubled, made), 409, "conflict")

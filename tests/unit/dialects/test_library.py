@@ -67,7 +67,8 @@ def test_blank_stands_for_null_in_units_and_closed_lists() -> None:
 
 
 def test_a_misspelt_word_for_the_protocol_is_a_mistake_and_not_left_out() -> None:
-    (told,) = mistakes(erp__inventory_position_yaml=POSITION.replace("key: [Item", "optoins: {x: y}, key: [Item"))
+    """An ERP whose RETURN is looked for under no name says yes to everything."""
+    (told,) = mistakes(erp__inventory_position_yaml=POSITION.replace("key: [Item", "retrun: Return, key: [Item"))
     assert told.startswith("erp/inventory_position.yaml:3:")
     assert "there are key, service, set" in told
 
