@@ -121,7 +121,8 @@ class Names(NamedTuple):
 class Beside(NamedTuple):
     """What a write says in fields that the ERP lacks, of its document `key` there: the gateway keeps it.
 
-    `fields` are names and values as text; `said_us` is when somebody said so: what was said later stays.
+    `fields` are names and values as text. What was said later stays: in one lane by its `lane_seq`, of a document that two lanes know by
+    `said_us`, when somebody said so.
     """
 
     erp: str
@@ -130,6 +131,8 @@ class Beside(NamedTuple):
     key: str
     fields: tuple[tuple[str, str], ...]
     said_us: int
+    lane: str
+    lane_seq: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,15 @@ class BesideBook:
 async def save_beside(db: Db, kept: Sequence[Beside]) -> None:
     """Keep fields in the caller's transaction. A create that is settled late takes no later change back."""
     rows = [
-        (each.erp, each.object, each.plant, each.key, name, value, each.said_us)
+        (each.erp, each.object, each.plant, each.key, name, value, each.said_us, each.lane, each.lane_seq)
         for each in kept
         for name, value in each.fields
     ]
     await db.many(
-        "INSERT INTO beside (erp, object, plant, key, field, value, said_us) VALUES (?, ?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (erp, object, plant, key, field) DO UPDATE SET value = excluded.value, said_us = excluded.said_us "
-        "WHERE beside.said_us <= excluded.said_us",
+        "INSERT INTO beside (erp, object, plant, key, field, value, said_us, lane, lane_seq) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (erp, object, plant, key, field) DO UPDATE SET "
+        "value = excluded.value, said_us = excluded.said_us, lane = excluded.lane, lane_seq = excluded.lane_seq "
+        "WHERE CASE WHEN beside.lane = excluded.lane THEN beside.lane_seq <= excluded.lane_seq "
+        "ELSE beside.said_us <= excluded.said_us END",
         rows,
     )

@@ -16,4 +16,6 @@ def kept_beside(erp: str, plan: Plan, intent: Intent, key: str, body: Document) 
     # What a new document does not say is empty; of an older one nobody knows.
     said = {**dict.fromkeys(plan.beside), **body} if intent.verb == "create" else body
     fields = tuple((name, dumped(said[name])) for name in sorted(plan.beside) if name in said)
-    return Beside(erp, intent.object, intent.plant, key, fields, intent.created_us) if fields else None
+    if not fields:
+        return None
+    return Beside(erp, intent.object, intent.plant, key, fields, intent.created_us, intent.lane, intent.lane_seq)
