@@ -47,6 +47,8 @@ class Expected:
     """Whether a write of ours explains that the document changed."""
     called: frozenset[str] = frozenset()
     """The verbs among these writes."""
+    last: str | None = None
+    """The last of them that shows in the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Difference:
 def expected(image: Document | None, effects: Iterable[Effect], evidence: Mapping[str, Evidence]) -> Expected:
     """The post-image of a document: what it was when somebody last looked, and what was written to it since."""
     fields, whole, ours = dict(image or {}), image is not None, False
-    called = set()
+    called, last = set(), None
     for effect in effects:
         if effect.verb == "create":
             fields, whole = {**(effect.shown or {}), **(effect.document or {})}, True
@@ -82,7 +84,8 @@ def expected(image: Document | None, effects: Iterable[Effect], evidence: Mappin
                 fields.pop(name, None)  # it moved on, to where only the ERP knows
         ours = ours or not effect.here
         called.add(effect.verb)
-    return Expected(fields, whole, ours, frozenset(called))
+        last = effect.verb if effect.verb in evidence else last
+    return Expected(fields, whole, ours, frozenset(called), last)
 
 
 def difference(
@@ -106,6 +109,11 @@ def _shows_newly(words: Evidence, before: Expected, now: Document) -> bool:
     """A document that we made and called nothing of shows nothing yet, also where nobody has seen it since."""
     told = before.whole or all(before.fields.get(name) is not None for name in words)
     return told and shows(words, now) and not shows(words, before.fields)
+
+
+def up_to_date(now: Document, known: Expected, evidence: Mapping[str, Evidence]) -> bool:
+    """Whether a record was read after the last verb of ours: an older one remembered would make that verb a person's."""
+    return known.last is None or shows(evidence[known.last], now)
 
 
 def moved_on(now: Document, known: Expected, evidence: Mapping[str, Evidence]) -> bool:

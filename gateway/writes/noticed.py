@@ -144,7 +144,8 @@ class Reader:
         known = await self._expected(feed, line, record.document)
         d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
         if d.nothing and (not d.unknown or known.whole or known.ours):
-            learned = d.unknown or feeds.moved_on(record.document, known, feed.evidence) or len(line.done) > FOLDED
+            more = d.unknown or feeds.moved_on(record.document, known, feed.evidence) or len(line.done) > FOLDED
+            learned = more and feeds.up_to_date(record.document, known, feed.evidence)
             return Noticed("echo", self._image(feed, line, record.document) if learned else None)
         return await self._edited(feed, record, line)
 

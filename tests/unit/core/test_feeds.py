@@ -229,3 +229,11 @@ def test_an_order_that_was_cancelled_was_not_taken_back() -> None:
     verbs = {**RELEASED, "cancel": {"status": ["cancelled"]}}
     d = feeds.difference({"status": "cancelled"}, feeds.expected({"status": "released"}, [], verbs), (), verbs)
     assert (d.called, d.undone) == (("cancel",), ())
+
+
+def test_a_record_that_was_read_before_our_own_release_is_not_remembered() -> None:
+    """Remembered as what was there after it, the release would look like a person's at the next look."""
+    known = feeds.expected({"status": "created"}, [Effect(2, "release"), Effect(3, "change", {})], RELEASED)
+    assert not feeds.up_to_date({"status": "created"}, known, RELEASED)
+    assert feeds.up_to_date({"status": "started"}, known, RELEASED)
+    assert feeds.up_to_date({"status": "created"}, feeds.expected({"status": "created"}, [], RELEASED), RELEASED)
