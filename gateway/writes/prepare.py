@@ -69,6 +69,7 @@ class Preparation:
     async def prepared(self, leg: Claimed, place: Place) -> Prepared:
         """Read the document inside the lane and encode what is to be sent. Raises: GatewayError, AlreadySo."""
         intent, side = leg.intent, place.side
+        await self._all_known(leg, place)
         body, found = await self.body(leg, place), None
         if intent.key is not None:
             key = await self.own_key(leg, place)
@@ -87,19 +88,20 @@ class Preparation:
         if asked is None:
             return None
         body = await numbers.for_erp(self._crosswalk, leg.erp, intent.object, asked)
-        if not leg.authoritative and not leg.repaired:
-            await self._all_known(leg, place, asked)
         rule = place.manifest.rule(intent.object, intent.verb)
         if rule.external_number and not leg.authoritative and intent.verb == "create":
             number = (await self._crosswalk.of(intent.object, intent.lane)).get(SHOWN)
             body = {**body, rule.external_number: number} if number else body
         return body
 
-    async def _all_known(self, leg: Claimed, place: Place, asked: Document) -> None:
+    async def _all_known(self, leg: Claimed, place: Place) -> None:
         """Whether the other ERP's numbers of all documents that this one names are known: another may be called so there.
 
         Raises: NoSuchDocument.
         """
+        asked, _ = asked_of(leg)
+        if asked is None or leg.authoritative or leg.repaired:
+            return
         named = {n for n in parents(leg.intent.object, asked) if n[0] not in place.manifest.same_numbers}
         if unknown := sorted(named - (await self._crosswalk.to_erp(leg.erp, named)).keys()):
             words = ", ".join(f"{object_} {key}" for object_, key in unknown)
