@@ -87,7 +87,7 @@ class Client:
         self._world.sent.append(sent)
         for _ in range(80):
             await asyncio.sleep(self._world.fate.between(0.01, 0.6))
-            if not (alive := self._world.alive()):
+            if not (alive := self._world.serving()):
                 continue
             if await self._asked(self._world.fate.dice.choice(alive), sent, object_, verb, key, document):
                 return sent

@@ -167,6 +167,10 @@ class World:
         """The instances that did not crash."""
         return [i for i in self.instances if i.life.alive]
 
+    def serving(self) -> list[Instance]:
+        """Those of them whose ports are open: a gateway takes no call before it has its lease and the store's time."""
+        return [i for i in self.alive() if i.starting.done()]
+
     def _crash_one(self) -> None:
         if (alive := self.alive()) and not self.fate.quiet:
             self._crash(self.fate.dice.choice(alive).life, "any")
