@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.phases import PHASES
+from gateway.core.settling import US
 
 if TYPE_CHECKING:
     from gateway.sim.world import World
@@ -246,8 +248,11 @@ def _followed(world: World) -> Iterator[str]:
         )
     }
     known |= _doubted(world)
+    begun = dict(world.connection.execute("SELECT erp, since_us FROM feed WHERE object = 'production_order'"))
     for name, entry in done:
-        if entry.verb == "create" and not {(f"erp:{name}", number) for number in _numbers(entry)} & known:
+        # What was made before any gateway lived to read the feed is nobody's edit.
+        seen = name in begun and datetime.fromisoformat(entry.at).timestamp() * US > begun[name]
+        if entry.verb == "create" and seen and not {(f"erp:{name}", number) for number in _numbers(entry)} & known:
             yield f"E1 {name} has the order {_numbers(entry)[1]} that somebody made, and nobody noticed"
     for instance in world.instances:
         if instance.feeds.gauge.failures:

@@ -122,8 +122,24 @@ class Reader:
         lines = await self._lines(feed, [record.key for record in records])
         for record in records:
             line = lines[record.key]
-            if not line.busy:
-                looked.images.append(self._image(feed, line, record.document))
+            seen = await self._as_told(feed, record, line) if not line.busy else None
+            if seen is not None:
+                looked.images.append(self._image(feed, line, seen))
+
+    async def _as_told(self, feed: Feed, record: Record, line: Line) -> Document | None:
+        """A record as it is once the line's writes have ended; None where that cannot be told now.
+
+        One that says something else than they left behind was edited since, or read before the last of them ended: it is read again.
+        """
+        known = await self._expected(feed, line, record.document)
+        d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
+        if not line.done or (d.nothing and feeds.up_to_date(record.document, known, feed.evidence)):
+            return record.document
+        try:
+            found = await find(feed.source.side, record.key, self.timing.deadline_s())
+        except NoSuchDocument:
+            return None
+        return found.document if (await self._lines(feed, [record.key]))[record.key] == line else None
 
     async def _lines(self, feed: Feed, keys: Iterable[str]) -> Mapping[str, Line]:
         own, there = feed.source.side.name, feed.target.side.name
