@@ -217,10 +217,13 @@ class World:
 
     async def _settled(self) -> None:
         """Faults have stopped: what is owed must end, or stand in a case."""
-        calm_s: float | None = None
+        calm_s, known = None, -1
         for _ in range(SETTLES_WITHIN_S):
             await asyncio.sleep(1.0)
-            calm_s = None if self.still_open() else calm_s or self.fate.now_s()
+            (writes,) = self.connection.execute("SELECT COUNT(*) FROM intent").fetchone()
+            # What a feed has just carried over may have more to it, which the next look shows.
+            calm_s = None if self.still_open() or writes != known else calm_s or self.fate.now_s()
+            known = writes
             if calm_s is not None and self._read_since(calm_s + 3.0):
                 return
 
