@@ -135,10 +135,7 @@ class Reader:
         d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
         if not line.done or (d.nothing and feeds.up_to_date(record.document, known, feed.evidence)):
             return record.document
-        try:
-            found = await find(feed.source.side, record.key, self.timing.deadline_s())
-        except NoSuchDocument:
-            return None
+        found = await find(feed.source.side, record.key, self.timing.deadline_s())
         return found.document if (await self._lines(feed, [record.key]))[record.key] == line else None
 
     async def _lines(self, feed: Feed, keys: Iterable[str]) -> Mapping[str, Line]:
