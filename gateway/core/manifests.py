@@ -22,7 +22,9 @@ class Rule(_Strict):
     max_exec_s: float = Field(60.0, gt=0, description="a request still takes effect at most this long after its end")
     lookup_by: str | None = Field(None, description="settle reference: the native field that holds the intent's id")
     evidence: dict[str, list[str]] = Field(
-        {}, description="settle conditional: canonical field -> values it has only after the verb was carried out"
+        {},
+        description="canonical field -> all values it has once the verb was carried out, and only then: settle conditional looks "
+        "for them, and in the change feed a verb is seen by them, and taken back where none is left",
     )
     steps: dict[str, dict[str, list[str]]] = Field(
         {},

@@ -131,9 +131,11 @@ class Reader:
 
         One that says something else than they left behind was edited since, or read before the last of them ended: it is read again.
         """
+        if not line.done:
+            return record.document
         known = await self._expected(feed, line, record.document)
         d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
-        if not line.done or (d.nothing and feeds.up_to_date(record.document, known, feed.evidence)):
+        if d.nothing and feeds.up_to_date(record.document, known, feed.evidence):
             return record.document
         found = await find(feed.source.side, record.key, self.timing.deadline_s())
         return found.document if (await self._lines(feed, [record.key]))[record.key] == line else None
@@ -250,9 +252,10 @@ class Reader:
     async def _taken_back(self, feed: Feed, record: Record, line: Line, d: Difference) -> Noticed:
         """Somebody took back what was done with a document: no verb takes that over, so a person does."""
         text = dumped({"patch": {name: record.document.get(name) for name in d.undone}, "before": {}})
-        said = ", ".join(f"{name} is {record.document.get(name)!r} again" for name in d.undone)
+        here, there = feed.source.side.name, feed.target.side.name
+        said = ", ".join(f"{name} is now {record.document.get(name)!r}" for name in d.undone)
         reason = (
-            f"{said} in {feed.source.side.name}, and nothing takes that to {feed.target.side.name}: do it there by hand"
+            f"{said} in {here}, which takes back what was done, and no verb says that to {there}: do it there by hand"
         )
         taken = await self._accept(feed, record, line, "change", text, reason)
         if not taken:

@@ -190,7 +190,7 @@ class Relay:
         while True:
             await asyncio.sleep(wait_s)
             # Tried sooner again than it is due, so that a short trouble of the store costs no lease.
-            wait_s = self._limits.lease_s / 12
+            wait_s = beat_s / 4
             with suppress(StoreDown):
                 await self._beat()
                 wait_s = beat_s

@@ -143,7 +143,7 @@ def test_a_release_that_somebody_takes_back_is_a_case(gateway: RunningGateway, s
 
     def opened() -> list[str]:
         reasons = [case["reason"] for case in gateway.admin(path).json()["cases"]]
-        return [r for r in reasons if f"status is 'created' again in {name}" in r]
+        return [r for r in reasons if f"status is now 'created' in {name}" in r]
 
     assert len(awaited(opened)) == 1
     before = edits(gateway)
