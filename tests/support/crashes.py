@@ -33,6 +33,19 @@ PHASES = DUAL
 ORDERS = "production-orders"
 HEADERS = ("A_ProductionOrder_2", "ProductionOrder")
 FINAL = "('done', 'refused', 'voided')"
+RELEASED_AT_ONCE = [
+    (
+        "translators/sap-ecc/production_order.yaml",
+        "create: [{do: create}]",
+        "create: [{do: create}, {do: call, name: ReleaseOrder, arguments: {ManufacturingOrder: ManufacturingOrder}}]",
+    ),
+    (
+        "translators/sap-s4/production_order.yaml",
+        "create: [{do: create}]",
+        "create: [{do: create}, {do: call, name: ReleaseOrder, bound: true}]",
+    ),
+]
+"""A new order is released at once: two calls for one write."""
 LOSSES = ("commit_then_drop", "drop_before")
 """How an answer is lost: after the ERP committed, and before. Whatever comes when these are used up is answered."""
 

@@ -23,16 +23,6 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         yield started
 
 
-@pytest.fixture(params=sorted(DUAL))
-def plant(gateway: RunningGateway, request: pytest.FixtureRequest) -> Plant:
-    return Plant(gateway.client("admin"), request.param)
-
-
-@pytest.fixture
-def leader(erps: Pair, plant: Plant) -> SimErp:
-    return erps.legacy if DUAL[plant.plant] == "dual_legacy" else erps.cloud
-
-
 def test_a_change_whose_answer_was_lost_is_done_once_although_the_erp_is_too_busy_to_tell(
     plant: Plant, leader: SimErp
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from uuid import uuid4
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.e2e.calls import Plant, good, refused
 from tests.e2e.test_dual_writes import orders, settled
-from tests.support.crashes import ORDERS, PHASES, Site, awaited, dual_site
+from tests.support.crashes import ORDERS, Site, awaited, dual_site
 from tests.support.gateway import RunningGateway
 from tests.support.simulated import Pair, SimErp
 
@@ -37,22 +36,6 @@ def site(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Site:
         edits.append((f"routes/manifests/{erp}.yaml", evidence, seen))
     edits.append(("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 2"))
     return dual_site(tmp_path_factory.mktemp("again"), erps, edits=edits)
-
-
-@pytest.fixture(scope="module")
-def gateway(site: Site) -> Iterator[RunningGateway]:
-    with site.running() as started:
-        yield started
-
-
-@pytest.fixture(params=sorted(PHASES))
-def plant(gateway: RunningGateway, request: pytest.FixtureRequest) -> Plant:
-    return Plant(gateway.client("admin"), request.param)
-
-
-@pytest.fixture
-def leader(erps: Pair, plant: Plant) -> SimErp:
-    return erps.legacy if PHASES[plant.plant] == "dual_legacy" else erps.cloud
 
 
 def made(plant: Plant) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx
@@ -10,14 +9,9 @@ import pytest
 
 from tests.e2e.calls import Plant, good, order, refused
 from tests.e2e.test_dual_writes import orders
-from tests.support.crashes import ORDERS, PHASES, Site, awaited, dual_site
-from tests.support.gateway import RunningGateway
+from tests.support.crashes import ORDERS, RELEASED_AT_ONCE, Site, awaited, dual_site
 from tests.support.simulated import Pair, SimErp
 
-RELEASED = {
-    "sap-ecc": "{do: call, name: ReleaseOrder, arguments: {ManufacturingOrder: ManufacturingOrder}}",
-    "sap-s4": "{do: call, name: ReleaseOrder, bound: true}",
-}
 LOCKED = {"action": "status", "status": 400, "message": "Plant is closed", "method": "POST", "match": "ReleaseOrder"}
 BY_ANNA = ("--reason", "the plant is open again", "--actor", "anna")
 
@@ -25,36 +19,7 @@ BY_ANNA = ("--reason", "the plant is open again", "--actor", "anna")
 @pytest.fixture(scope="module")
 def site(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """ERPs in which a new order is released by a second call."""
-    edits = [
-        (
-            f"translators/{dialect}/production_order.yaml",
-            "  create: [{do: create}]",
-            f"  create: [{{do: create}}, {call}]",
-        )
-        for dialect, call in RELEASED.items()
-    ]
-    return dual_site(tmp_path_factory.mktemp("half"), erps, edits=edits)
-
-
-@pytest.fixture(scope="module")
-def gateway(site: Site) -> Iterator[RunningGateway]:
-    with site.running() as started:
-        yield started
-
-
-@pytest.fixture(params=sorted(PHASES))
-def plant(gateway: RunningGateway, request: pytest.FixtureRequest) -> Plant:
-    return Plant(gateway.client("admin"), request.param)
-
-
-@pytest.fixture
-def leader(erps: Pair, plant: Plant) -> SimErp:
-    return erps.legacy if PHASES[plant.plant] == "dual_legacy" else erps.cloud
-
-
-@pytest.fixture
-def follower(erps: Pair, plant: Plant) -> SimErp:
-    return erps.cloud if PHASES[plant.plant] == "dual_legacy" else erps.legacy
+    return dual_site(tmp_path_factory.mktemp("half"), erps, edits=RELEASED_AT_ONCE)
 
 
 class Half:

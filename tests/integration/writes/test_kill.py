@@ -16,6 +16,7 @@ from tests.support.crashes import (
     HEADERS,
     LOSSES,
     PHASES,
+    RELEASED_AT_ONCE,
     Order,
     Site,
     audited,
@@ -120,19 +121,6 @@ def existing(lives: Lives, numbers: Iterator[int]) -> tuple[list[Order], list[Or
     return orders, [o.changed(http, answer, next(numbers)) for o, answer in zip(orders, answers, strict=True)]
 
 
-RELEASED_AT_ONCE = [
-    (
-        "translators/sap-ecc/production_order.yaml",
-        "create: [{do: create}]",
-        "create: [{do: create}, {do: call, name: ReleaseOrder, arguments: {ManufacturingOrder: ManufacturingOrder}}]",
-    ),
-    (
-        "translators/sap-s4/production_order.yaml",
-        "create: [{do: create}]",
-        "create: [{do: create}, {do: call, name: ReleaseOrder, bound: true}]",
-    ),
-]
-"""A new order is released at once: two calls for one write."""
 TELLING = (
     "routes/manifests/ecc.yaml",
     "searchable.\n    create: {settle: reference,",
