@@ -325,7 +325,9 @@ class Gateway:
     def _feed_reader(self, writes: Writes) -> Feeds:
         """What notices the edits that people make in the ERPs themselves."""
         book = FeedBook(writes.journal.database)
-        reader = Reader(writes.journal, writes.crosswalk, book, writes.timing, writes.instance, operation_id)
+        reader = Reader(
+            writes.journal, writes.crosswalk, book, self._places, writes.timing, writes.instance, operation_id
+        )
         limits = FeedLimits(self.settings.feed_poll_s, self.settings.feed_overlap_s)
         return Feeds(reader, self._wanted_feeds, limits)
 

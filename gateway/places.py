@@ -12,16 +12,19 @@ from gateway.core.budget import Priority, priority_of_leg
 from gateway.core.deployment import Erp
 from gateway.core.phases import Side
 from gateway.core.waves import Cell
+from gateway.dialects.compile import Translation
 from gateway.dialects.library import Dialect
-from gateway.errors import Broken
+from gateway.errors import Broken, ContentError
 from gateway.pipeline.exchange import ErpPath, InForce, erp_path
 from gateway.reads.authoritative import ErpSide
 from gateway.store.engine import Store
+from gateway.store.feeds import FeedId
 from gateway.store.journal import Claimed
 from gateway.store.waves import files_of
 from gateway.writes.place import Place
 
 _CONTENTS_KEPT = 4
+_SPOKEN_KEPT = 1000
 
 
 class Places:
@@ -30,6 +33,7 @@ class Places:
     def __init__(self, store: Store, connectors: Connectors, in_force: Callable[[], InForce | None]) -> None:
         self._store, self._connectors, self._in_force = store, connectors, in_force
         self._contents: OrderedDict[str, Content] = OrderedDict()
+        self._spoken: OrderedDict[tuple[str, ...], Translation | None] = OrderedDict()
 
     async def of(self, leg: Claimed) -> Place:
         """Where a leg goes. Raises: Broken: its content is in no archive, or its ERP has no such object."""
@@ -60,6 +64,18 @@ class Places:
             name, path.connector, found[0], found[1], cell.plant, side, cell.term, Priority.REPLICATION, made.kept
         )
         return Place(at, made.content.manifest(name))
+
+    async def spoken(self, feed: FeedId, content: str) -> Translation | None:
+        """How a feed's ERP was spoken to under a content; None where nobody knows that any more."""
+        key = (*feed, content)
+        if key not in self._spoken:
+            try:
+                self._spoken[key] = (await self.content_of(content)).spoken(*feed)
+            except (Broken, ContentError):
+                self._spoken[key] = None
+            while len(self._spoken) > _SPOKEN_KEPT:
+                self._spoken.popitem(last=False)
+        return self._spoken[key]
 
     async def content_of(self, revision: str) -> Content:
         """The content that an intent was accepted with. Raises: Broken: it is in no archive."""

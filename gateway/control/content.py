@@ -19,6 +19,7 @@ from gateway.core.deployment import ClientsFile, Erp, PlantsFile, WavesFile
 from gateway.core.manifests import EMPTY, Manifest
 from gateway.core.marked import Marked, parse, validated
 from gateway.core.waves import Cell
+from gateway.dialects.compile import Translation
 from gateway.dialects.library import Dialect, load_dialects
 from gateway.errors import ContentError, Mistake
 from gateway.policy.bundle import ActiveBundle, check_files
@@ -51,6 +52,11 @@ class Content:
         """What an ERP can do; nothing where nobody said."""
         name = self.erps[erp].manifest
         return self.manifests[name] if name is not None else EMPTY
+
+    def spoken(self, erp: str, object_: str, plant: str) -> Translation | None:
+        """How an object of a plant is said to an ERP; None where it is not."""
+        declared = self.erps.get(erp)
+        return self.dialects[declared.dialect].of(object_, plant) if declared is not None else None
 
 
 def read_folder(folder: Path) -> dict[str, str]:

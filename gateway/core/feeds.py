@@ -27,7 +27,9 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 class Effect:
     """A write that ended in an ERP, as that ERP's dialect says it.
 
-    `shown` is what the ERP answered to a create. `here` says that it was made in the ERP itself and noticed in its feed.
+    `shown` is what the ERP answered to a create. `here` says that it was made in the ERP itself and noticed in its feed. `along` are the
+    verbs that its calls carried out beside its own: an order may be released as it is made. `lost` are fields that it wrote in words
+    that nobody understands any more.
     """
 
     seq: int
@@ -35,6 +37,12 @@ class Effect:
     document: Document | None = None
     shown: Document | None = None
     here: bool = False
+    along: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        return (self.verb, *sorted(self.along))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,10 @@ class Expected:
     """The verbs among these writes."""
     last: str | None = None
     """The last of them that shows in the document."""
+
+
+NOTHING_KNOWN = Expected({}, whole=False, ours=True)
+"""Where what was seen and written before cannot be understood any more: it is learned anew, and is nobody's edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +85,21 @@ class Difference:
 def expected(image: Document | None, effects: Iterable[Effect], evidence: Mapping[str, Evidence]) -> Expected:
     """The post-image of a document: what it was when somebody last looked, and what was written to it since."""
     fields, whole, ours = dict(image or {}), image is not None, False
-    called, last = set(), None
+    called: set[str] = set()
+    last = None
     for effect in effects:
         if effect.verb == "create":
             fields, whole = {**(effect.shown or {}), **(effect.document or {})}, True
         elif effect.verb == "change":
             fields |= effect.document or {}
+        for name in effect.lost:
+            fields.pop(name, None)
         if not effect.here:
-            for name in evidence.get(effect.verb, ()):
+            for name in (name for verb in effect.verbs for name in evidence.get(verb, ())):
                 fields.pop(name, None)  # it moved on, to where only the ERP knows
         ours = ours or not effect.here
-        called.add(effect.verb)
-        last = effect.verb if effect.verb in evidence else last
+        called.update(effect.verbs)
+        last = next((verb for verb in effect.verbs if verb in evidence), last)
     return Expected(fields, whole, ours, frozenset(called), last)
 
 

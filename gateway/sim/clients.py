@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.sim.world import World
 
 RELEASES, CONFIRMS, RIVALS = 0.25, 0.5, 0.3
+PLANNER, SUPERVISOR = "P01", "S01"
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Client:
             if key is None:
                 sent = await self._until_told("production_order", "create", None, _order(reference), reference)
                 key, etag = (sent.key, sent.etag) if sent.told == "acknowledged" else (None, None)
+                released = key is not None and self._world.shape.at_once
             elif released and self._world.fate.dice.random() < CONFIRMS:
                 await self._until_told("confirmation", "create", None, _confirmation(key), reference)
             elif not released and self._world.fate.dice.random() < RELEASES:
@@ -129,7 +131,7 @@ class Client:
         places = tuple(instance.place(side, object_, cell.term) for side in PHASES[cell.phase].writes)
         return Write(
             cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=sent.if_match, places=places,
-            client="mes", subject="mes", content="c", version="v2", deadline_s=self._world.fate.now_s() + CALL_S,
+            client="mes", subject="mes", content=instance.content, version="v2", deadline_s=self._world.fate.now_s() + CALL_S,
             permitted=_permitted, idempotency_key=sent.reference,
         )  # fmt: skip
 
@@ -141,7 +143,8 @@ async def _permitted(_: Document) -> None:
 def _order(reference: str) -> Document:
     return {
         "plant": PLANT, "item": "PUMP-100", "quantity": Decimal(10), "unit": "C62", "type": "PP01",
-        "unloading_point": reference, "planned_start": START, "planned_end": START + timedelta(days=2),
+        "planner": PLANNER, "supervisor": SUPERVISOR, "unloading_point": reference,
+        "planned_start": START, "planned_end": START + timedelta(days=2),
     }  # fmt: skip
 
 

@@ -30,8 +30,12 @@ class Dice:
         self.crash: Callable[[Life, str], None] = lambda life, place: None
         self.in_charge: Callable[[], str] = lambda: LEGACY
         self._traced = hashlib.sha256()
+        self.found: list[str] = []
+        """What must not be, seen while it happened."""
         self._keys: set[str] = set()
         """Every key that a call was sent under."""
+        self._bodies: dict[tuple[str, str], bytes | None] = {}
+        """What was sent to an ERP under a key."""
 
     def between(self, least: float, most: float) -> float:
         return self.dice.uniform(least, most)
@@ -80,6 +84,14 @@ class Dice:
         fault = self.dice.choice(kinds)
         self.faults[fault] += 1
         return fault
+
+    def sent(self, erp: str, call: HttpCall) -> None:
+        """A call leaves. M1: nothing is sent under one key with two payloads."""
+        key = call.headers.get("Repeatability-Request-ID")
+        if key is not None and self._bodies.setdefault((erp, key), call.body) != call.body:
+            self.found.append(
+                f"M1 {erp} was sent {call.body!r} under a key that was sent with {self._bodies[erp, key]!r}"
+            )
 
     def _again(self, call: HttpCall) -> bool:
         """Whether a call under this key left before: what stands before an ERP may refuse what the ERP already did."""

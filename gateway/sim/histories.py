@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.control.content import Content, load, read_folder
-from gateway.observe.logs import set_up
-from gateway.settings import shipped
+from gateway.sim import contents
 from gateway.sim.mutants import MUTANTS
 from gateway.sim.shape import drawn
 from gateway.sim.world import History, played
@@ -19,7 +16,6 @@ from gateway.sim.world import History, played
 FAILURES = tuple(f"F{n}" for n in range(1, 29))
 NOT_YET = {
     "F23": "the way back from a final move is refused by the table of moves, which comes with flips",
-    "F26": "a world has one content revision",
     "F27": "every ERP here takes a document whole or not at all",
     "F28": "needs the backfill",
 }
@@ -72,34 +68,13 @@ class Report:
         }
 
 
-_content: Content | None = None
-
-
-def _loaded() -> Content:
-    global _content  # noqa: PLW0603  # once per process: it costs more than a hundred histories
-    if _content is None:
-        set_up("critical")  # what breaks here is meant to break
-        _content = load(_with_a_gap(read_folder(shipped())))
-        gc.collect()
-        gc.freeze()  # the content lives as long as the process: looking through it again and again costs a tenth
-    return _content
-
-
-def _with_a_gap(files: dict[str, str]) -> dict[str, str]:
-    """The shipped content with an old ERP that has no field for an order's recipient: the gateway keeps it beside."""
-    name = "translators/sap-ecc/production_order.yaml"
-    lines = [line for line in files[name].splitlines() if not line.startswith("  recipient:")]
-    text = "\n".join(lines).replace("\nunsupported:\n", "\nunsupported:\n  recipient: keep_beside\n")
-    return {**files, name: text + "\n"}
-
-
 def history(seed: int, mutant: str | None = None) -> History:
     """Play one seed."""
-    content = _loaded()
+    shape = drawn(seed)
     if mutant is None:
-        return played(content, drawn(seed))
+        return played(contents.of(shape), shape)
     with MUTANTS[mutant].applied() as make:
-        return played(content, drawn(seed), make)
+        return played(contents.of(shape), shape, make)
 
 
 def _one(work: tuple[int, str | None]) -> History:

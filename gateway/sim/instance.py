@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway.connectors.factory import make_connector
+from gateway.control.content import Content
 from gateway.core.deployment import Auth, ErpLimits
 from gateway.core.deployment import Erp as ErpRule
 from gateway.core.phases import Side
 from gateway.core.settling import US
+from gateway.dialects.compile import Translation
 from gateway.dialects.library import Dialect
 from gateway.pipeline.exchange import ErpPath, erp_path
 from gateway.reads.authoritative import ErpSide
@@ -43,7 +45,7 @@ class Instance:
     def __init__(self, world: World, birth: int) -> None:
         self._world = world
         self.life = Life(f"gw-{birth}")
-        self.cell = world.table()
+        self.cell, self.content = world.table(), world.content()
         database = SimStore(world.connection, self.life, world.fate)
         journal, loop = world.journal(database, world.seen, world.taken, self._begun), asyncio.get_running_loop()
         skew_us = int(world.shape.skew_s[birth % len(world.shape.skew_s)] * US)
@@ -54,12 +56,15 @@ class Instance:
             boot_s=loop.time,
             chance=world.fate.dice.random,
         )
-        self._paths, self._beside = {name: self._path(name) for name in world.erps}, BesideBook(database)
+        self._paths: dict[tuple[str, str], ErpPath] = {}
+        self._beside = BesideBook(database)
         self.writes = Writes(
             journal, Crosswalk(database), self, timing, self.life.name, world.new_id, lambda: tuple(world.erps),
             RelayLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
         )  # fmt: skip
-        reader = world.reader(journal, self.writes.crosswalk, FeedBook(database), timing, self.life.name, world.new_id)
+        reader = world.reader(
+            journal, self.writes.crosswalk, FeedBook(database), self, timing, self.life.name, world.new_id
+        )
         limits = FeedLimits(poll_s=2.0 if world.shape.follows else 0.0, overlap_s=30.0)
         self.feeds = Feeds(reader, self.wanted_feeds, limits)
         self.starting = asyncio.ensure_future(self._started())
@@ -85,7 +90,7 @@ class Instance:
         while self.life.alive:
             await asyncio.sleep(self._world.fate.between(0.3, 1.0))
             await self.life.go_on()
-            self.cell = self._world.table()
+            self.cell, self.content = self._world.table(), self._world.content()
 
     def waiting(self) -> Mapping[FeedId, Mapping[str, Waiting]]:
         """The records that it cannot tell yet."""
@@ -98,28 +103,39 @@ class Instance:
         def place(side: Side, object_: str) -> Place:
             return self.place(side, object_, self.cell.term)
 
-        return [feed for cell in cells for feed in feeds_of(cell, "c", place)]
+        return [feed for cell in cells for feed in feeds_of(cell, self.content, place)]
 
     async def of(self, leg: Claimed) -> Place:
-        """A leg's place; a world has one content."""
-        return self.place(leg.ref.side, leg.intent.object, leg.intent.term)
+        """A leg's place, in the content its intent was accepted with."""
+        self._world.seen["other-words"] += leg.intent.content != self.content
+        return self.place(leg.ref.side, leg.intent.object, leg.intent.term, leg.intent.content)
 
-    def place(self, side: Side, object_: str, term: int) -> Place:
-        """Where a write of an object goes."""
+    async def spoken(self, feed: FeedId, content: str) -> Translation | None:
+        """How a feed's ERP was spoken to under a content."""
+        return self._world.contents[content].spoken(*feed)
+
+    def place(self, side: Side, object_: str, term: int, content: str | None = None) -> Place:
+        """Where a write of an object goes, as a content says it: the one in force, where none is named."""
         name = self.cell.erp(side) or ""
-        found = self._paths[name].of(object_, PLANT)
+        path = self._path_to(name, content or self.content)
+        found = path.of(object_, PLANT)
         if found is None:
             raise LookupError(object_)
-        at = ErpSide(name, self._paths[name].connector, found[0], found[1], PLANT, side, term, beside=self._beside)
+        at = ErpSide(name, path.connector, found[0], found[1], PLANT, side, term, beside=self._beside)
         return Place(at, self._world.manifests[name])
 
-    def _path(self, name: str) -> ErpPath:
-        rule = self._world.content.erps[name]
+    def _path_to(self, name: str, content: str) -> ErpPath:
+        if (name, content) not in self._paths:
+            self._paths[name, content] = self._path(name, self._world.contents[content])
+        return self._paths[name, content]
+
+    def _path(self, name: str, content: Content) -> ErpPath:
+        rule = content.erps[name]
         free = ErpRule(
             erp=name, title=name, dialect=rule.dialect, base_url="http://erp", auth=Auth(kind="none"),
             headers=rule.headers, limits=ErpLimits(breaker_failures=1000, call_timeout_s=CALL_S),
         )  # fmt: skip
-        dialect = self._world.content.dialects[rule.dialect]
+        dialect = content.dialects[rule.dialect]
         wire = SimWire(self._world.erps[name], name, self.life, self._world.fate)
         return replace(_shapes(name, dialect), connector=make_connector(free, dialect.file.protocol or "", wire))
 

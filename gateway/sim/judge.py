@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gateway.core.canonical.stored import loaded
 from gateway.core.phases import PHASES
 from gateway.core.settling import US
+from gateway.sim.shape import BEFORE, CLOUD, CORRECTED
 
 if TYPE_CHECKING:
     from gateway.sim.world import World
@@ -24,6 +26,7 @@ def judged(world: World) -> list[str]:
     for name in world.erps:
         found += _effects(world, name)
         found += _derived(world, name)
+    found += _said(world)
     found += _acknowledged(world)
     found += _overtaken(world)
     found += sides_agree(world)
@@ -84,6 +87,24 @@ def _derived(world: World, name: str) -> Iterator[str]:
     mirrored = [e for e in world.erps[name].truth if e.type.role == "movement" and e.origin == "api"]
     if mirrored:
         yield f"I2 {name} got {len(mirrored)} movements by the gateway; it derives its own from {confirmed} confirmations"
+
+
+def _said(world: World) -> Iterator[str]:
+    """M1: whenever an order is sent, it is said in the words that its write was accepted with."""
+    rows = world.connection.execute(
+        "SELECT document, content FROM intent WHERE object = 'production_order' AND verb = 'create' AND origin <> 'erp'"
+    )
+    accepted = {asked["unloading_point"]: (asked, content) for asked, content in ((loaded(d), c) for d, c in rows)}
+    for name in world.erps:
+        for entry in _created(world, name, _ORDER):
+            row = entry.after or {}
+            asked, content = accepted.get(row.get("UnloadingPointName", ""), (None, BEFORE))
+            if asked is None:
+                continue
+            wanted = asked.get("planner") or "", asked.get("supervisor") or ""
+            said = row.get("MRPController"), row.get("ProductionSupervisor")
+            if said != (wanted[::-1] if name == CLOUD and content == CORRECTED else wanted):
+                yield f"M1 {name} was told {said} of an order that was accepted with the content {content!r}"
 
 
 def _acknowledged(world: World) -> Iterator[str]:

@@ -13,18 +13,19 @@ from types import MappingProxyType
 from typing import Any
 from unittest.mock import patch
 
-from gateway.control.content import Content
 from gateway.core import feeds, lanes, settling
 from gateway.core.intents import Accept, Accepted, Command, LegRef, LegRow, StepRecord, Verdict
 from gateway.core.lanes import CellNow
 from gateway.protocols.port import HttpCall, HttpReply
+from gateway.sim.instance import Instance
 from gateway.sim.seams import CountingJournal, Life, SimWire
 from gateway.sim.shape import Shape
-from gateway.sim.world import World
+from gateway.sim.world import Contents, World
 from gateway.store.sql import Db
 from gateway.writes.delivery import Delivery
 from gateway.writes.moves import Moves
 from gateway.writes.noticed import Noticed, Reader
+from gateway.writes.place import Place
 from gateway.writes.prepare import Preparation
 
 
@@ -37,11 +38,11 @@ class Mutant:
     world: type[World] = World
     journal: type[CountingJournal] = field(default=CountingJournal)
 
-    def make(self, content: Content, shape: Shape) -> World:
-        return self.world(content, shape, self.journal)
+    def make(self, contents: Contents, shape: Shape) -> World:
+        return self.world(contents, shape, self.journal)
 
     @contextmanager
-    def applied(self) -> Iterator[Callable[[Content, Shape], World]]:
+    def applied(self) -> Iterator[Callable[[Contents, Shape], World]]:
         """Take the part away for as long as the block runs."""
         with ExitStack() as stack:
             for target, name, other in self.patches:
@@ -141,6 +142,14 @@ async def _kept_by_nobody(*_: Any) -> None:
     return None
 
 
+async def _in_todays_words(self: Instance, leg: Any) -> Place:
+    return self.place(leg.ref.side, leg.intent.object, leg.intent.term)
+
+
+async def _by_todays_words(self: Reader, feed: Any, content: Any, document: Any, now: Any) -> Any:
+    return document
+
+
 def _nothing(*_: Any) -> None:
     return None
 
@@ -219,6 +228,14 @@ MUTANTS = MappingProxyType(
                 (lanes, "_accept", _without_step),
                 (lanes, "_begun", _nothing),
             ),
+        ),
+        "content-of-today": Mutant(
+            "a leg is said in the words in force, not in those it was accepted with",
+            ((Instance, "of", _in_todays_words),),
+        ),
+        "words-never-change": Mutant(
+            "what was seen is read in today's words, whatever it was said in",
+            ((Reader, "_in_words", _by_todays_words),),
         ),
         "mirror-derived": Mutant("what an ERP derives is carried over", ((feeds, "derived", _never),)),
         "echo-by-user": Mutant("a record is ours if our account changed it last", world=_ByUserWorld),

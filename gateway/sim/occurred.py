@@ -43,6 +43,7 @@ def occurred(w: World) -> frozenset[str]:
         "F21": faults["down-authoritative"] > 0,
         "F22": seen["rollback"],
         "F24": rows("SELECT COUNT(*) FROM intent WHERE origin = 'erp'"),
+        "F26": seen["other-words"],
         "F25": faults["store-down"] or faults["store-unsure"],
     }  # fmt: skip
     return frozenset(name for name, value in met.items() if value)

@@ -11,8 +11,12 @@ from gateway.sim.seams import EXEC_S
 LEGACY, CLOUD = "ecc", "s4"
 PLANT = "1000"
 DOMAIN, STOCK = "production", "inventory"
+BEFORE, CORRECTED = "before", "corrected"
+"""The two content revisions of a world."""
 ENDS_S = 60.0
 """Faults happen in this many first seconds."""
+CORRECTS, AT_ONCE = 0.3, 0.25
+"""In so many histories the content is corrected, and in so many an order is made in two steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Shape:
     """Whether instances read the ERPs' change feeds."""
     edits: tuple[tuple[float, str, str, str], ...]
     """What people do in the ERPs themselves: when, where, what, and under which account."""
+    corrected_at_s: float | None = None
+    """When the corrected content comes into force; None: never."""
+    at_once: bool = False
+    """Whether orders are released as they are made, by a second step of the same write."""
 
 
 _RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
@@ -87,7 +95,9 @@ def drawn(seed: int) -> Shape:
         follows=dice.random() < 0.5,  # noqa: PLR2004  # every second history
         edits=(),
     )
-    return replace(shape, edits=_edits(dice, shape))
+    edits = _edits(dice, shape)
+    corrected_at_s = dice.uniform(2, ENDS_S) if not calm and dice.random() < CORRECTS else None
+    return replace(shape, edits=edits, corrected_at_s=corrected_at_s, at_once=dice.random() < AT_ONCE)
 
 
 def _edits(dice: random.Random, shape: Shape) -> tuple[tuple[float, str, str, str], ...]:
@@ -128,8 +138,9 @@ def manifest(name: str, shape: Shape) -> Manifest:
     found = Rule(settle="reference", lookup_by=field_, max_exec_s=EXEC_S)
     nothing = Rule(settle="none", max_exec_s=EXEC_S)
     derives = {"derives": ["movement"]}
+    released = {"steps": {"ReleaseOrder": {"OrderIsReleased": ["True"]}}} if shape.at_once else {}
     rules = {
-        "create": {"key": keyed, "reference": found}.get(settle, nothing),
+        "create": {"key": keyed, "reference": found}.get(settle, nothing).model_copy(update=released),
         "change": Rule(settle="conditional", max_exec_s=EXEC_S),
         "release": Rule(settle="conditional", max_exec_s=EXEC_S, evidence={"status": _RELEASED}),
     }

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -28,12 +28,14 @@ from gateway.sim.judge import edited_lanes, judged, sides_agree
 from gateway.sim.occurred import occurred
 from gateway.sim.people import worked
 from gateway.sim.seams import CountingJournal, Life
-from gateway.sim.shape import CLOUD, DOMAIN, LEGACY, PLANT, STOCK, Shape, manifest
+from gateway.sim.shape import BEFORE, CLOUD, CORRECTED, DOMAIN, LEGACY, PLANT, STOCK, Shape, manifest
 from gateway.sim.virtual_time import VirtualLoop
 from gateway.store.schema import empty_sqlite
 from gateway.writes.noticed import Reader
 
 Row = tuple[Any, ...]
+Contents = Mapping[str, Content]
+"""Content revisions by their names."""
 SETTLES_WITHIN_S = 600
 
 
@@ -56,12 +58,12 @@ class World:
 
     reader: type[Reader] = Reader
 
-    def __init__(self, content: Content, shape: Shape, journal: type[CountingJournal] = CountingJournal) -> None:
-        self.content, self.shape, self.journal = content, shape, journal
+    def __init__(self, contents: Contents, shape: Shape, journal: type[CountingJournal] = CountingJournal) -> None:
+        self.contents, self.shape, self.journal = contents, shape, journal
         self.fate = Dice(shape)
         self.fate.crash, self.fate.in_charge = self._crash, self._in_charge
         self.seen: Counter[str] = Counter()
-        self.found: list[str] = []
+        self.found = self.fate.found
         self.sent: list[Sent] = []
         self.flips: list[tuple[int, str]] = []
         """(epoch, phase) in the order in which they came into force."""
@@ -118,11 +120,16 @@ class World:
 
     def kept_beside(self, name: str) -> dict[str, str] | None:
         """The recipients of orders that the gateway keeps for an ERP, by number; None where the ERP has them."""
-        found = self.content.dialects[self.content.erps[name].dialect].of("production_order", PLANT)
+        found = self.contents[BEFORE].spoken(name, "production_order", PLANT)
         if found is None or "recipient" not in found.plan.beside:
             return None
         query = "SELECT key, value FROM beside WHERE erp = ? AND object = 'production_order' AND field = 'recipient'"
         return {key.lstrip("0"): loaded(value) for key, value in self.connection.execute(query, (name,))}
+
+    def content(self) -> str:
+        """The content revision in force now."""
+        at_s = self.shape.corrected_at_s
+        return CORRECTED if at_s is not None and self.fate.now_s() >= at_s else BEFORE
 
     def table(self) -> Cell:
         """The cell as the store has it now."""
@@ -268,13 +275,13 @@ def _schema() -> bytes:
     return empty_sqlite(shipped() / "migrations")
 
 
-def played(content: Content, shape: Shape, make: Callable[[Content, Shape], World] = World) -> History:
+def played(contents: Contents, shape: Shape, make: Callable[[Contents, Shape], World] = World) -> History:
     """Play one history to its end."""
     loop = VirtualLoop()
     # Tasks of crashed instances are thrown away while they wait; that is what a crash is.
     loop.set_exception_handler(lambda *_: None)
     try:
-        return loop.run_until_complete(make(content, shape).play())
+        return loop.run_until_complete(make(contents, shape).play())
     finally:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:

@@ -39,7 +39,7 @@ class FeedRow:
 class Done:
     """A write that ended in the ERP, in the journal's own form.
 
-    `text` is the document or patch that this leg was sent with, `shown` what the ERP answered to a create.
+    `text` is the document or patch that this leg was sent with, in the words of `content`; `shown` what the ERP answered to a create.
     `edit`: it came from a feed; `here`: from this ERP's.
     """
 
@@ -49,19 +49,22 @@ class Done:
     shown: str | None
     edit: bool
     here: bool
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """What the store knows of one document in one ERP. `busy`: a write of ours is on its way there.
 
-    `named`: the crosswalk knows it. `last` is the last place taken in its lane, `settled` the last one with nothing open before it.
+    `named`: the crosswalk knows it. `image` was read in the words of `content`. `last` is the last place taken in its lane, `settled`
+    the last one with nothing open before it.
     """
 
     key: str
     canonical: str
     named: bool
     image: Document | None
+    content: str | None
     seq: int
     last: int = 0
     settled: int = 0
@@ -71,11 +74,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a document said when somebody looked; writes up to `seq` of its lane are in it."""
+    """What a document said when somebody looked, in the words of `content`; writes up to `seq` of its lane are in it."""
 
     canonical: str
     seq: int
     fields: Document
+    content: str
 
 
 @dataclass(slots=True)
@@ -142,9 +146,10 @@ class FeedBook:
             )  # fmt: skip
             if mine and looked.images:
                 await db.many(
-                    "INSERT INTO feed_image (object, canonical, erp, seq, image) VALUES (?, ?, ?, ?, ?) "
-                    "ON CONFLICT (object, canonical, erp) DO UPDATE SET seq = excluded.seq, image = excluded.image",
-                    [(feed[1], i.canonical, feed[0], i.seq, dumped(i.fields)) for i in looked.images],
+                    "INSERT INTO feed_image (object, canonical, erp, seq, image, content) VALUES (?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (object, canonical, erp) DO UPDATE SET seq = excluded.seq, image = excluded.image, "
+                    "content = excluded.content",
+                    [(feed[1], i.canonical, feed[0], i.seq, dumped(i.fields), i.content) for i in looked.images],
                 )
             return bool(mine)
 
@@ -222,13 +227,14 @@ class _Known:
 
 async def _known(db: Db, erp: str, object_: str, ids: list[str]) -> _Known:
     images = await db.rows(
-        "SELECT canonical, seq, image FROM feed_image WHERE object = ? AND erp = ? AND canonical IN (??)",
+        "SELECT canonical, seq, image, content FROM feed_image WHERE object = ? AND erp = ? AND canonical IN (??)",
         object_, erp, ids,
     )  # fmt: skip
     # Before the legs: a write that comes in between shows as a leg behind the last place, and the lane has moved.
     lasts = await db.rows("SELECT id, last FROM lane WHERE id IN (??)", ids)
     legs = await db.rows(
-        "SELECT i.lane, i.lane_seq, l.state, i.verb, COALESCE(l.repaired, i.document), l.shown, i.origin, i.side = l.side "
+        "SELECT i.lane, i.lane_seq, l.state, i.verb, COALESCE(l.repaired, i.document), l.shown, i.origin, i.side = l.side, "
+        "i.content "
         "FROM intent i JOIN leg l ON l.intent = i.id AND l.erp = ? WHERE i.lane IN (??) ORDER BY i.lane, i.lane_seq",
         erp, ids,
     )  # fmt: skip
@@ -239,18 +245,18 @@ async def _known(db: Db, erp: str, object_: str, ids: list[str]) -> _Known:
 
 
 def _line(key: str, id_: str, named: bool, found: _Known) -> Line:  # noqa: FBT001  # a row's own column
-    _, seq, image = found.images.get(id_, (id_, 0, None))
+    _, seq, image, content = found.images.get(id_, (id_, 0, None, None))
     legs, last = found.legs.get(id_, []), found.lasts.get(id_, 0)
     first_open = next((leg[1] for leg in legs if leg[2] not in ENDED), last + 1)
     return Line(
-        key, id_, named, loaded(image) if image is not None else None, seq, last, first_open - 1, _busy(legs),
+        key, id_, named, loaded(image) if image is not None else None, content, seq, last, first_open - 1, _busy(legs),
         tuple(_done(leg) for leg in legs if leg[2] == "done" and leg[1] > seq),
     )  # fmt: skip
 
 
 def _done(leg: Row) -> Done:
-    _, seq, _, verb, text, shown, origin, same_side = leg
-    return Done(seq, verb, text, shown, origin == "erp", origin == "erp" and bool(same_side))
+    _, seq, _, verb, text, shown, origin, same_side, content = leg
+    return Done(seq, verb, text, shown, origin == "erp", origin == "erp" and bool(same_side), content)
 
 
 def _busy(legs: Sequence[Row]) -> bool:

@@ -120,6 +120,34 @@ def through(side: ErpSide, document: Document, now: Document) -> Document:
     return {name: value for name, value in said.items() if name in document}
 
 
+def reworded(before: Translation, after: Translation, document: Document, now: Document) -> Document:
+    """What was said to an ERP in the words of an older dialect, as the present one reads it. What it cannot read is left out.
+
+    Takes: `now`, the whole document there, in the present words.
+    """
+    older = _in_older_words(before, after, now)
+    made: Document = {}
+    for entry in before.plan.level.entries:
+        part = {name: document[name] for name in entry.canonical if name in document}
+        if not part:
+            continue
+        try:
+            said = after.decode(before.encode({**_beside(before, part, older), **part}))
+        except Mismatch:
+            continue
+        alike = (e for e in after.plan.level.entries if set(e.native) <= set(entry.native))
+        made |= {name: said[name] for e in alike for name in e.canonical if name in said}
+    return made
+
+
+def _in_older_words(before: Translation, after: Translation, now: Document) -> Document:
+    """The document in the older words; nothing of it where they are too narrow for what stands there now."""
+    try:
+        return before.decode(after.encode(now))
+    except Mismatch:
+        return {}
+
+
 def stood(side: ErpSide, patch: Document, now: Document) -> Document:
     """What of a patch's fields stands in the document; of one that the ERP lacks nothing is known where nothing was kept."""
     lacking = side.translation.plan.level.unsupported

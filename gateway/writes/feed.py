@@ -15,9 +15,10 @@ from gateway.core.canonical import Document
 from gateway.core.feeds import Moment, Sweep
 from gateway.core.filters import Compare
 from gateway.dialects.filters import Unfilterable
+from gateway.dialects.running import Mismatch
 from gateway.errors import Broken, DialectBroken, GatewayError, NoSuchDocument, Refused
 from gateway.observe.logs import log
-from gateway.protocols.port import ErpRefusal, Page, Query
+from gateway.protocols.port import ErpRefusal, NativeDocument, Page, Query
 from gateway.reads.authoritative import belongs, decoded, find, meaning, query_of
 from gateway.store.feeds import FeedId, Looked, Place
 from gateway.store.sql import StoreDown
@@ -210,7 +211,7 @@ class Feeds:
         query = query_of(
             feed.source.side, Compare(feed.changed_at, "ge", since), (f"{feed.changed_at} desc",), self._limits.page
         )
-        documents, _ = self._decoded(feed, await self._asked(feed, query), Looked(None, complete=False))
+        documents, _ = _decoded(feed, await self._asked(feed, query))
         return feeds.reached([d.get(feed.changed_at) for d in documents], None) or since
 
     async def _again(self, feed: Feed, reading: Reading, looked: Looked) -> None:
@@ -235,10 +236,15 @@ class Feeds:
         """The records of a page that are the cell's own, the moment of its last one, and where the next page is."""
         where = Compare(feed.changed_at, "ge", sweep.since)
         query = query_of(feed.source.side, where, (feed.changed_at,), self._limits.page, sweep.place)
-        documents, place = self._decoded(feed, await self._asked(feed, query), looked)
+        page = await self._asked(feed, query)
+        documents, broken = _decoded(feed, page)
+        for key, words in broken:
+            looked.error = words
+            if key is not None:
+                self._reader.hold(feed, key, sweep.since)
         last = feeds.reached([d.get(feed.changed_at) for d in documents], None)
         own = [d for d in documents if belongs(feed.source.side, d) and d.get(feed.spec.key)]
-        return FeedPage([Record(str(d[feed.spec.key]), d) for d in own], last, place)
+        return FeedPage([Record(str(d[feed.spec.key]), d) for d in own], last, page.cursor)
 
     async def _asked(self, feed: Feed, query: Query) -> Page:
         side = feed.source.side
@@ -246,16 +252,6 @@ class Feeds:
             return await side.connector.search(side.shape, query, self._reader.timing.deadline_s(), side.priority)
         except ErpRefusal as refusal:
             raise meaning(side, refusal) from refusal
-
-    def _decoded(self, feed: Feed, page: Page, looked: Looked) -> tuple[list[Document], str | None]:
-        """The documents of a page. One that its dialect does not know holds up no other."""
-        documents = []
-        for native in page.documents:
-            try:
-                documents.append(decoded(feed.source.side, native))
-            except DialectBroken as err:
-                looked.error = err.detail
-        return documents, page.cursor
 
     async def _judge(self, feed: Feed, reading: Reading, records: Sequence[Record], looked: Looked) -> None:
         fresh = {record.key: record for record in records if not reading.known(record)}
@@ -276,3 +272,26 @@ class Feeds:
             self.gauge.seen[feed.id][verdict] += 1
             if key not in waiting and verdict != "gone":
                 reading.remember(fresh[key])
+
+
+def _decoded(feed: Feed, page: Page) -> tuple[list[Document], list[tuple[str | None, str]]]:
+    """The documents of a page; and of those that their dialect does not know, which hold up no other, the number and why."""
+    documents, broken = [], []
+    for native in page.documents:
+        try:
+            documents.append(decoded(feed.source.side, native))
+        except DialectBroken as err:
+            broken.append((_number(feed, native), err.detail))
+    return documents, broken
+
+
+def _number(feed: Feed, native: NativeDocument) -> str | None:
+    """The number of a document that cannot be read; None where that, or whether it is this plant's, cannot be told."""
+    side, spec = feed.source.side, feed.spec
+    if spec.scope == "plant" and side.translation.plan.level.entry("plant") is None:
+        return None
+    try:
+        told = side.translation.decode_key(native).get(spec.key)
+    except Mismatch:
+        return None
+    return str(told) if told else None

@@ -9,7 +9,9 @@ from functools import cached_property
 from gateway.core.canonical import OBJECTS, Document, ObjectSpec
 from gateway.core.feeds import Evidence
 from gateway.core.phases import PHASES, SIDES, Side
+from gateway.core.settling import shows
 from gateway.core.waves import ENTERPRISE, Cell
+from gateway.dialects.grammar import Step
 from gateway.dialects.resolve import Entry, Level
 from gateway.store.feeds import FeedId
 from gateway.writes.place import Place
@@ -102,6 +104,22 @@ def refused_there(feed: Feed, document: Document) -> str | None:
     lacking = feed.target.side.translation.plan.level.unsupported
     refused = sorted(n for n, v in document.items() if v is not None and n in lacking and lacking[n].policy == "refuse")
     return f"{feed.target.side.name} has no field for {', '.join(refused)}" if refused else None
+
+
+def along_with(verbs: Mapping[str, tuple[Step, ...]], verb: str) -> frozenset[str]:
+    """The verbs whose calls are among those of another one: who makes an order may release it in the same write."""
+    calls = {verb: {step.name for step in steps if step.do == "call"} for verb, steps in verbs.items()}
+    own = calls.get(verb, set())
+    return frozenset(other for other, its in calls.items() if other != verb and its and its <= own)
+
+
+def done_there_only(feed: Feed, document: Document) -> str | None:
+    """Why a copy would be more than what somebody made here."""
+    more = along_with(feed.target.side.translation.plan.verbs, "create")
+    rules = feed.source.manifest.objects.get(feed.spec.name, {})
+    ahead = [verb for verb in sorted(more) if verb not in rules or not shows(rules[verb].evidence, document)]
+    there = feed.target.side.name
+    return f"who makes it in {there} does {', '.join(ahead)} too, and nobody did that here" if ahead else None
 
 
 def copied(feed: Feed, document: Document) -> Document:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway.core import feeds, settling
 from gateway.core.canonical import Document
@@ -15,16 +16,17 @@ from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import SHOWN, Number, canonical_id, erp_space, parents
 from gateway.core.feeds import Difference, Effect, Expected, Verdict
 from gateway.core.intents import Accept, Accepted, Intent, Names, NewLeg
-from gateway.errors import GatewayError, NoSuchDocument, Unavailable
+from gateway.dialects.compile import Translation
+from gateway.errors import DialectBroken, GatewayError, NoSuchDocument, Unavailable
 from gateway.observe.logs import log
 from gateway.reads import numbers
-from gateway.reads.authoritative import decoded, find
+from gateway.reads.authoritative import ErpSide, decoded, find
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.feeds import Done, FeedBook, FeedId, Image, Line, Looked
 from gateway.store.journal import Journal
 from gateway.store.sql import StoreDown
-from gateway.writes.carry import through
-from gateway.writes.feed_plan import Feed, copied, refused_there
+from gateway.writes.carry import reworded, through
+from gateway.writes.feed_plan import Feed, along_with, copied, done_there_only, refused_there
 from gateway.writes.place import Timing
 
 PATIENCE_S = 60.0
@@ -64,6 +66,18 @@ class Noticed:
     """It shows more than one intent can say: look once more."""
 
 
+class Words(Protocol):
+    """Knows how dialects spoke before."""
+
+    async def spoken(self, feed: FeedId, content: str) -> Translation | None:
+        """How a feed's ERP was spoken to under a content; None where nobody knows that any more."""
+        ...
+
+
+class _Forgotten(Exception):
+    """What was seen or written is in words that nobody understands now."""
+
+
 @dataclass(slots=True)
 class Reader:
     """Judges records for one instance. Raises, everywhere: StoreDown, GatewayError where an ERP cannot be asked."""
@@ -71,6 +85,7 @@ class Reader:
     journal: Journal
     crosswalk: Crosswalk
     book: FeedBook
+    words: Words
     timing: Timing
     instance: str
     new_id: Callable[[], str]
@@ -110,6 +125,11 @@ class Reader:
             log.error("feed.record_failed", erp=feed.id[0], object=feed.id[1], key=record.key, exc_info=err)
             looked.error = f"{record.key}: {type(err).__name__}: {err}"
             return self._wait(feed, record)
+
+    def hold(self, feed: Feed, key: str, moment: feeds.Moment) -> None:
+        """A document that cannot be read changed at `moment` or later: it is asked for at each look, and the cursor stays."""
+        mine = self.waiting.setdefault(feed.id, {})
+        mine.setdefault(key, Waiting(moment, self.timing.steady_s()))
 
     def forgets(self, feed: Feed, key: str, *, away: bool) -> bool:
         """Whether a record that waits need wait no more: its document was away, without a break, for as long as one may be."""
@@ -159,27 +179,45 @@ class Reader:
         known = await self._expected(feed, line, record.document)
         d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
         if d.nothing and (not d.unknown or known.whole or known.ours):
-            more = d.unknown or feeds.moved_on(record.document, known, feed.evidence) or len(line.done) > FOLDED
+            old = line.content not in (None, feed.content) or len(line.done) > FOLDED
+            more = old or d.unknown or feeds.moved_on(record.document, known, feed.evidence)
             learned = more and feeds.up_to_date(record.document, known, feed.evidence)
             return Noticed("echo", self._image(feed, line, record.document) if learned else None)
         return await self._edited(feed, record, line)
 
     async def _expected(self, feed: Feed, line: Line, now: Document) -> Expected:
-        effects = [await self._effect(feed, done, now) for done in line.done]
-        return feeds.expected(line.image, effects, feed.evidence)
+        try:
+            effects = [await self._effect(feed, done, now) for done in line.done]
+            image = await self._in_words(feed, line.content, line.image, now) if line.image is not None else None
+        except _Forgotten:
+            return feeds.NOTHING_KNOWN
+        return feeds.expected(image, effects, feed.evidence)
 
     async def _effect(self, feed: Feed, done: Done, now: Document) -> Effect:
-        side, document, shown = feed.source.side, None, None
+        side, document, lost = feed.source.side, None, frozenset[str]()
         if done.text is not None:
             asked = loaded(done.text)["patch"] if done.verb == "change" else loaded(done.text)
             own = await numbers.for_erp(self.crosswalk, side.name, feed.spec.name, asked)
-            document = through(side, own, now if done.verb == "change" else {})
-        if done.shown is not None:
-            shown = decoded(side, loaded(done.shown))
-        return Effect(done.seq, done.verb, document, shown, done.here)
+            if done.content == feed.content:
+                document = through(side, own, now if done.verb == "change" else {})
+            else:
+                document = await self._in_words(feed, done.content, own, now)
+                lost = frozenset(own.keys() - document.keys())
+        shown = _as_shown(side, done.shown) if done.shown is not None else None
+        along = frozenset[str]() if done.here else along_with(side.translation.plan.verbs, done.verb)
+        return Effect(done.seq, done.verb, document, shown, done.here, along, lost)
+
+    async def _in_words(self, feed: Feed, content: str | None, document: Document, now: Document) -> Document:
+        """What was said in the words of a content, in those of today. Raises: _Forgotten."""
+        if content in (None, feed.content):
+            return document
+        spoken = await self.words.spoken(feed.id, str(content))
+        if spoken is None:
+            raise _Forgotten
+        return reworded(spoken, feed.source.side.translation, document, now)
 
     def _image(self, feed: Feed, line: Line, now: Document) -> Image:
-        return Image(line.canonical, line.settled, feeds.kept(now, feed.tracked, feed.evidence))
+        return Image(line.canonical, line.settled, feeds.kept(now, feed.tracked, feed.evidence), feed.content)
 
     def _wait(self, feed: Feed, record: Record, creating: frozenset[str] | None = None) -> Noticed:
         moment = record.document.get(feed.changed_at)
@@ -300,13 +338,13 @@ class Reader:
         copy = copied(feed, record.document)
         text = dumped(await self._shown(feed, copy))
         lanes = tuple(sorted(id_ or canonical_id(n[0], feed.source.side.name, n[1]) for n, id_ in above.items()))
-        reason = reason or refused_there(feed, copy)
+        reason = reason or refused_there(feed, copy) or done_there_only(feed, record.document)
         taken = await self._accept(feed, record, line, "create", text, reason, lanes)
         if not taken:
             return self._wait(feed, record)
         # A copy is new: what was called of the original since then is carried over after it.
         states = {name for words in feed.evidence.values() for name in words}
-        image = Image(line.canonical, 1, feeds.kept(record.document, feed.tracked - states, {}))
+        image = Image(line.canonical, 1, feeds.kept(record.document, feed.tracked - states, {}), feed.content)
         again = any(settling.shows(words, record.document) for words in feed.evidence.values())
         if again:
             self._wait(feed, record)
@@ -341,6 +379,14 @@ class Reader:
     async def _shown(self, feed: Feed, document: Document) -> Document:
         (made,) = await numbers.for_client(self.crosswalk, feed.source.side.name, feed.spec.name, [document])
         return made
+
+
+def _as_shown(side: ErpSide, text: str) -> Document | None:
+    """What an ERP answered, in today's words; None where they do not know it any more."""
+    try:
+        return decoded(side, loaded(text))
+    except DialectBroken:
+        return None
 
 
 def _unheard_of(line: Line) -> bool:

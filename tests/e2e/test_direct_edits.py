@@ -100,9 +100,9 @@ def quantity(row: Json) -> Decimal:
 class Order:
     """An order that both ERPs have, with its number in each."""
 
-    def __init__(self, plant: Plant, leader: SimErp, follower: SimErp) -> None:
+    def __init__(self, plant: Plant, leader: SimErp, follower: SimErp, **members: Any) -> None:
         marks = leader.length, follower.length
-        answer = plant.ordered()
+        answer = plant.ordered(**members)
         self.number, self.etag = good(answer, 201)["id"], answer.headers["etag"]
         awaited(lambda: operation(plant, answer)["state"] == "done")
         self.keys: dict[str, Json] = {}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.control.content import Content, load, read_folder
+from gateway.control.content import load, read_folder
 from gateway.observe.logs import set_up
 from gateway.settings import shipped
+from gateway.sim.shape import BEFORE
+from gateway.sim.world import Contents
 
 
 @pytest.fixture(scope="package")
-def content() -> Content:
+def contents() -> Contents:
+    """The shipped content, and no other."""
     set_up("critical")  # what breaks here is meant to break
-    return load(read_folder(shipped()))
+    return {BEFORE: load(read_folder(shipped()))}

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.control.content import Content
 from gateway.sim.instance import Instance
 from gateway.sim.judge import sides_agree
 from gateway.sim.shape import CLOUD, LEGACY, PLANT
 from gateway.sim.virtual_time import VirtualLoop
-from gateway.sim.world import World
+from gateway.sim.world import Contents, World
 from gateway.store.feeds import FeedBook
 from tests.support.worlds import calm
 
@@ -60,7 +59,7 @@ async def broken_for_a_while(world: World) -> None:
 
 
 def test_a_reader_that_breaks_at_its_looks_shows_it_by_its_lag_and_carries_over_what_it_missed(
-    content: Content,
+    contents: Contents,
 ) -> None:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(broken_for_a_while(World(content, calm("dual_legacy", follows=True))))
+        runner.run(broken_for_a_while(World(contents, calm("dual_legacy", follows=True))))

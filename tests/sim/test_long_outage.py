@@ -27,7 +27,7 @@ from gateway.sim.judge import judged
 from gateway.sim.seams import SimWire
 from gateway.sim.shape import CLOUD, LEGACY, PLANT, Shape
 from gateway.sim.virtual_time import VirtualLoop
-from gateway.sim.world import World
+from gateway.sim.world import Contents, World
 from gateway.store.journal import Claimed
 from gateway.writes import relay
 from gateway.writes.place import Place
@@ -103,12 +103,12 @@ class Gateway(Instance):
         self.writes.relay._limits = RELAY
         self.writes.relay.room = lambda erp: self._connectors[erp].room_behind()
 
-    def _path(self, name: str) -> ErpPath:
-        found, rule = super()._path(name), self._world.content.erps[name]
+    def _path(self, name: str, content: Content) -> ErpPath:
+        found, rule = super()._path(name, content), content.erps[name]
         wire = Wire(self._world.erps[name], name, self.life, self._world.fate)
         wire.calls = self._calls[name]
         declared = rule.model_copy(update={"auth": Auth(kind="none"), "csrf": None, "limits": LIMITS})
-        protocol = self._world.content.dialects[rule.dialect].file.protocol
+        protocol = content.dialects[rule.dialect].file.protocol
         self._connectors[name] = make_connector(declared, str(protocol), wire, self._budgets)
         return replace(found, connector=self._connectors[name])
 
@@ -151,8 +151,8 @@ def order(name: str) -> Document:
 class Week(World):
     """A week without one ERP, and what comes after it."""
 
-    def __init__(self, content: Content, shape: Shape) -> None:
-        super().__init__(content, shape)
+    def __init__(self, contents: Contents, shape: Shape) -> None:
+        super().__init__(contents, shape)
         self.away = AWAY[shape.phase]
         self.calls = {name: Calls() for name in self.erps}
         self.owed = 0
@@ -176,9 +176,9 @@ class Week(World):
 
 
 @pytest.fixture(scope="module", params=AWAY)
-def week(request: pytest.FixtureRequest, content: Content) -> Week:
+def week(request: pytest.FixtureRequest, contents: Contents) -> Week:
     shape = calm(request.param, outages=((AWAY[request.param], GONE_S, BACK_S),))
-    made = Week(content, shape)
+    made = Week(contents, shape)
     with pytest.MonkeyPatch.context() as code, asyncio.Runner(loop_factory=VirtualLoop) as runner:
         code.setattr(relay, "TAKEN_OVER_S", RELAY.lease_s)  # nobody dies
         runner.run(made.pass_by())

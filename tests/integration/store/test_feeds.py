@@ -135,7 +135,9 @@ async def test_what_is_remembered_of_a_document_stands_for_the_writes_before_it(
     await journal.beat("a", 60 * US)
     await book.claim("a", [FEED])
     await finished(journal, await journal.do(accept("1", "create", {})))
-    await book.save("a", FEED, Looked(None, complete=False, images=[Image(LANE, 1, {"quantity": Decimal("10.0")})]), 7)
+    await book.save(
+        "a", FEED, Looked(None, complete=False, images=[Image(LANE, 1, {"quantity": Decimal("10.0")}, "c")]), 7
+    )
     now = await line(book)
     assert (now.image, now.seq, now.done) == ({"quantity": Decimal("10.0")}, 1, ())
 

@@ -90,6 +90,9 @@ def test_what_the_erp_answered_to_a_create_counts_also_for_fields_that_nobody_se
     assert feeds.difference({"quantity": 5, "recipient": "GATE"}, known, FIELDS, {}).edited == {"recipient": "GATE"}
 
 
+AT_ONCE = frozenset({"release"})
+
+
 @pytest.mark.parametrize(
     ("image", "done", "now", "called"),
     [
@@ -100,6 +103,13 @@ def test_what_the_erp_answered_to_a_create_counts_also_for_fields_that_nobody_se
         ({"status": "created"}, [Effect(2, "release")], "released", ()),  # our own
         (None, [Effect(1, "create", {"quantity": 1})], "released", ("release",)),  # made by us, released by hand
         (None, [Effect(1, "create", {}), Effect(2, "release")], "released", ()),
+        (
+            None,
+            [Effect(1, "create", {}, {"status": "created"}, along=AT_ONCE)],
+            "released",
+            (),
+        ),  # released as it was made
+        (None, [Effect(1, "create", {}, along=AT_ONCE)], "released", ()),
         (None, [Effect(2, "change", {"quantity": 1})], "released", ()),  # it may have been so for years
     ],
 )

@@ -17,7 +17,7 @@ class Book:
     """A store that never heard of any document."""
 
     async def lines(self, _: Any, keys: list[str], *__: Any) -> dict[str, Line]:
-        return {key: Line(key, key * 4, named=False, image=None, seq=0) for key in keys}
+        return {key: Line(key, key * 4, named=False, image=None, content=None, seq=0) for key in keys}
 
 
 class Journal:
@@ -32,7 +32,7 @@ def feed() -> Any:
     return SimpleNamespace(
         id=ID, source=SimpleNamespace(side=side), target=SimpleNamespace(side=SimpleNamespace(name="s4")), leads=True,
         same_numbers=False, changed_at="changed_at", spec=SimpleNamespace(name="production_order"),
-        tracked=frozenset({"quantity"}), evidence={}, derives=(),
+        tracked=frozenset({"quantity"}), evidence={}, derives=(), content="c",
     )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ async def test_an_old_order_that_a_later_look_lists_was_not_made_by_a_person_jus
     nothing: Any = None
     book: Any = Book()
     journal: Any = Journal()
-    reader = Reader(journal, nothing, book, nothing, "a", lambda: "i")
+    reader = Reader(journal, nothing, book, nothing, nothing, "a", lambda: "i")
     old = Record("1000000", {"changed_at": BEGUN - timedelta(seconds=32), "quantity": 10})
     looked = Looked(None, complete=False)
     verdicts = await reader.judged(feed(), [old], looked, BEGUN - timedelta(seconds=20))
