@@ -37,7 +37,7 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A write that ended in the ERP, in the journal's own form.
+    """A write that the ERP has, in the journal's own form.
 
     `text` is the document or patch that this leg was sent with, in the words of `content`; `shown` what the ERP answered to a create.
     `edit`: it came from a feed; `here`: from this ERP's.
@@ -234,7 +234,7 @@ async def _known(db: Db, erp: str, object_: str, ids: list[str]) -> _Known:
     lasts = await db.rows("SELECT id, last FROM lane WHERE id IN (??)", ids)
     legs = await db.rows(
         "SELECT i.lane, i.lane_seq, l.state, i.verb, COALESCE(l.repaired, i.document), l.shown, i.origin, i.side = l.side, "
-        "i.content "
+        "i.content, l.native_key IS NOT NULL "
         "FROM intent i JOIN leg l ON l.intent = i.id AND l.erp = ? WHERE i.lane IN (??) ORDER BY i.lane, i.lane_seq",
         erp, ids,
     )  # fmt: skip
@@ -250,13 +250,18 @@ def _line(key: str, id_: str, named: bool, found: _Known) -> Line:  # noqa: FBT0
     first_open = next((leg[1] for leg in legs if leg[2] not in ENDED), last + 1)
     return Line(
         key, id_, named, loaded(image) if image is not None else None, content, seq, last, first_open - 1, _busy(legs),
-        tuple(_done(leg) for leg in legs if leg[2] == "done" and leg[1] > seq),
+        tuple(_done(leg) for leg in legs if _there(leg) and leg[1] > seq),
     )  # fmt: skip
 
 
 def _done(leg: Row) -> Done:
-    _, seq, _, verb, text, shown, origin, same_side, content = leg
+    _, seq, _, verb, text, shown, origin, same_side, content, _ = leg
     return Done(seq, verb, text, shown, origin == "erp", origin == "erp" and bool(same_side), content)
+
+
+def _there(leg: Row) -> bool:
+    """Whether the ERP has what was written: also a document that is there, and waits for a person with the rest of its steps."""
+    return leg[2] == "done" or (leg[2] == "parked" and leg[3] == "create" and bool(leg[9]))
 
 
 def _busy(legs: Sequence[Row]) -> bool:
