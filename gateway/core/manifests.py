@@ -30,7 +30,10 @@ class Rule(_Strict):
         {},
         description="verbs of several calls: call -> native field -> values it has only once that call was carried out",
     )
-    atomic_document: bool = Field(default=True, description="a document is taken with all its lines, or not at all")
+    atomic_document: bool = Field(
+        default=True,
+        description="a document is taken with all its lines, or not at all; where it is not, a new one is read and its lines are counted",
+    )
     derives: list[str] = Field([], description="objects the ERP makes by itself when it takes this one")
     external_number: str | None = Field(None, description="the canonical field that may carry a number of ours")
     simulate: bool = Field(default=False, description="the ERP can check a document without keeping it")

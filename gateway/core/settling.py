@@ -90,6 +90,12 @@ def shows(evidence: Mapping[str, Collection[str]], now: Mapping[str, Any]) -> bo
     return bool(evidence) and all(str(now.get(name)) in words for name, words in evidence.items())
 
 
+def lacking(asked: Mapping[str, Any], now: Mapping[str, Any]) -> Mapping[str, tuple[int, int]]:
+    """The lists of which fewer rows are there than were asked for: how many are, of how many. An ERP may add rows of its own."""
+    counted = {name: (len(now.get(name) or ()), len(rows)) for name, rows in asked.items() if isinstance(rows, list)}
+    return {name: (there, sent) for name, (there, sent) in counted.items() if there < sent}
+
+
 def same(wanted: Any, have: Any) -> bool:
     """Equal; of rows, each one's own fields: an ERP may show more of a row than was sent."""
     if isinstance(wanted, list) and isinstance(have, list):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.sim.world import World
 
 RELEASES, CONFIRMS, RIVALS = 0.25, 0.5, 0.3
-PLANNER, SUPERVISOR = "P01", "S01"
+PLANNER, SUPERVISOR, PARTS = "P01", "S01", ("MOTOR-50", "SEAL-7")
 
 
 @dataclass(slots=True)
@@ -145,6 +145,9 @@ def _order(reference: str) -> Document:
         "plant": PLANT, "item": "PUMP-100", "quantity": Decimal(10), "unit": "C62", "type": "PP01",
         "planner": PLANNER, "supervisor": SUPERVISOR, "unloading_point": reference,
         "planned_start": START, "planned_end": START + timedelta(days=2),
+        "components": [
+            {"line": str(n), "item": part, "quantity": Decimal(2), "unit": "C62"} for n, part in enumerate(PARTS, 1)
+        ],
     }  # fmt: skip
 
 

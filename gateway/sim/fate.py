@@ -81,6 +81,8 @@ class Dice:
         kinds = ["not-sent", "lost", "drop", "late", "late-drop", "slow", "busy"]
         if call.method == "POST" and "sap/" in call.target:
             kinds.append("refused")
+        if not self._shape.whole and b"MOTOR-50" in (call.body or b""):
+            kinds += ["fewer-lines"] * 3
         fault = self.dice.choice(kinds)
         self.faults[fault] += 1
         return fault

@@ -16,7 +16,6 @@ from gateway.sim.world import History, played
 FAILURES = tuple(f"F{n}" for n in range(1, 29))
 NOT_YET = {
     "F23": "the way back from a final move is refused by the table of moves, which comes with flips",
-    "F27": "every ERP here takes a document whole or not at all",
     "F28": "needs the backfill",
 }
 """Rows of the failure table that no history can meet yet, and why."""

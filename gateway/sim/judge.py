@@ -27,6 +27,7 @@ def judged(world: World) -> list[str]:
         found += _effects(world, name)
         found += _derived(world, name)
     found += _said(world)
+    found += _in_parts(world)
     found += _acknowledged(world)
     found += _overtaken(world)
     found += sides_agree(world)
@@ -105,6 +106,25 @@ def _said(world: World) -> Iterator[str]:
             said = row.get("MRPController"), row.get("ProductionSupervisor")
             if said != (wanted[::-1] if name == CLOUD and content == CORRECTED else wanted):
                 yield f"M1 {name} was told {said} of an order that was accepted with the content {content!r}"
+
+
+def _in_parts(world: World) -> Iterator[str]:
+    """I1: an order of which an ERP took a part only is done nowhere: a person knows."""
+    rows = world.connection.execute(
+        "SELECT l.intent, l.erp, c.key, i.document FROM leg l JOIN intent i ON i.id = l.intent JOIN crosswalk c ON c.canonical = i.lane "
+        "AND c.space = 'erp:' || l.erp WHERE i.object = 'production_order' AND i.verb = 'create' AND i.origin <> 'erp' AND l.state = 'done'"
+    )
+    lines = {name: _lines(world, name) for name in world.erps}
+    for intent, erp, key, document in rows:
+        asked, there = len(loaded(document).get("components") or ()), lines[erp][key.lstrip("0")]
+        if there < asked:
+            yield f"I1 {intent} is done in {erp} with {there} of {asked} lines"
+
+
+def _lines(world: World, name: str) -> Counter[str]:
+    """How many components each order has."""
+    rows = world.erps[name].ledger.stored["component"].rows
+    return Counter(str(row["order"]).lstrip("0") for row in rows.values())
 
 
 def _acknowledged(world: World) -> Iterator[str]:

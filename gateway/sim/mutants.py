@@ -142,6 +142,10 @@ async def _kept_by_nobody(*_: Any) -> None:
     return None
 
 
+async def _whole(*_: Any, **__: Any) -> bool:
+    return True
+
+
 async def _in_todays_words(self: Instance, leg: Any) -> Place:
     return self.place(leg.ref.side, leg.intent.object, leg.intent.term)
 
@@ -236,6 +240,9 @@ MUTANTS = MappingProxyType(
         "words-never-change": Mutant(
             "what was seen is read in today's words, whatever it was said in",
             ((Reader, "_in_words", _by_todays_words),),
+        ),
+        "lines-not-counted": Mutant(
+            "a document is believed whole, whatever its ERP did with its lines", ((Moves, "_taken_whole", _whole),)
         ),
         "mirror-derived": Mutant("what an ERP derives is carried over", ((feeds, "derived", _never),)),
         "echo-by-user": Mutant("a record is ours if our account changed it last", world=_ByUserWorld),

@@ -44,6 +44,7 @@ def occurred(w: World) -> frozenset[str]:
         "F22": seen["rollback"],
         "F24": rows("SELECT COUNT(*) FROM intent WHERE origin = 'erp'"),
         "F26": seen["other-words"],
+        "F27": seen["case-partial"],
         "F25": faults["store-down"] or faults["store-unsure"],
     }  # fmt: skip
     return frozenset(name for name, value in met.items() if value)

@@ -16,6 +16,7 @@ from gateway.connectors.port import NoAnswer, NotSent, TooSlow
 from gateway.core.intents import Accepted, Command, EpochMoved, Fenced, Known, Move, Verdict
 from gateway.protocols.port import HttpCall, HttpReply
 from gateway.sim.erps.erp import Erp
+from gateway.sim.erps.faults import without_last_rows
 from gateway.sim.erps.wire.messages import Request
 from gateway.store.journal import Journal
 from gateway.store.sql import Database, StoreDown, Work, in_transaction
@@ -143,7 +144,8 @@ class SimWire:
             return HttpReply(400, {"content-length": str(len(body))}, body)
         path, _, query = call.target.partition("?")
         headers = {name.lower(): value for name, value in call.headers.items()} | {"host": "erp"}
-        answer = self._erp.answer(Request(call.method, path, query, headers, call.body or b""))
+        body = without_last_rows(call.body or b"") if fault == "fewer-lines" else call.body or b""
+        answer = self._erp.answer(Request(call.method, path, query, headers, body))
         self._fate.trace(f"{self._name} {call.method} {path} {answer.status}")
         shown = {name.lower(): value for name, value in answer.headers} | {"content-length": str(len(answer.body))}
         cookies = tuple(value for name, value in answer.headers if name.lower() == "set-cookie")

@@ -15,8 +15,8 @@ BEFORE, CORRECTED = "before", "corrected"
 """The two content revisions of a world."""
 ENDS_S = 60.0
 """Faults happen in this many first seconds."""
-CORRECTS, AT_ONCE = 0.3, 0.25
-"""In so many histories the content is corrected, and in so many an order is made in two steps."""
+CORRECTS, AT_ONCE, IN_PARTS = 0.3, 0.25, 0.2
+"""In so many histories the content is corrected, in so many an order is made in two steps, and in so many an ERP may lose lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Shape:
     """When the corrected content comes into force; None: never."""
     at_once: bool = False
     """Whether orders are released as they are made, by a second step of the same write."""
+    whole: bool = True
+    """Whether the ERPs take a document with all its lines or not at all."""
 
 
 _RELEASED = ["released", "started", "confirmed", "delivered", "completed", "closed"]
@@ -97,7 +99,8 @@ def drawn(seed: int) -> Shape:
     )
     edits = _edits(dice, shape)
     corrected_at_s = dice.uniform(2, ENDS_S) if not calm and dice.random() < CORRECTS else None
-    return replace(shape, edits=edits, corrected_at_s=corrected_at_s, at_once=dice.random() < AT_ONCE)
+    at_once, whole = dice.random() < AT_ONCE, dice.random() >= IN_PARTS
+    return replace(shape, edits=edits, corrected_at_s=corrected_at_s, at_once=at_once, whole=whole)
 
 
 def _edits(dice: random.Random, shape: Shape) -> tuple[tuple[float, str, str, str], ...]:
@@ -138,9 +141,10 @@ def manifest(name: str, shape: Shape) -> Manifest:
     found = Rule(settle="reference", lookup_by=field_, max_exec_s=EXEC_S)
     nothing = Rule(settle="none", max_exec_s=EXEC_S)
     derives = {"derives": ["movement"]}
-    released = {"steps": {"ReleaseOrder": {"OrderIsReleased": ["True"]}}} if shape.at_once else {}
+    steps = {"ReleaseOrder": {"OrderIsReleased": ["True"]}} if shape.at_once else {}
+    made = {"steps": steps, "atomic_document": shape.whole}
     rules = {
-        "create": {"key": keyed, "reference": found}.get(settle, nothing).model_copy(update=released),
+        "create": {"key": keyed, "reference": found}.get(settle, nothing).model_copy(update=made),
         "change": Rule(settle="conditional", max_exec_s=EXEC_S),
         "release": Rule(settle="conditional", max_exec_s=EXEC_S, evidence={"status": _RELEASED}),
     }

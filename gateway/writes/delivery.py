@@ -84,7 +84,11 @@ class Delivery:
         try:
             place = begun.place if begun is not None else await self._places.of(leg)
             # A step may be in doubt before anybody claimed the leg: a restored store knows not what was sent meanwhile.
-            if leg.state == "settling" or (leg.step is not None and leg.step.state == "in_doubt"):
+            if leg.step is not None and leg.step.state == "done":
+                # Its last call was carried out, and nobody has seen yet whether all of the document is there.
+                key = await self._preparation.native_key(leg, place)
+                await self.moves.finish(leg, place, Answer(), key, leg.step)
+            elif leg.state == "settling" or (leg.step is not None and leg.step.state == "in_doubt"):
                 await reached("settle.begun")
                 await self._doubt.settle(leg, place)
             else:

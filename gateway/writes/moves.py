@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.core.intents import (
     Fenced,
     LegRef,
     Move,
+    Names,
     NewCase,
     StepRecord,
 )
@@ -26,6 +27,7 @@ from gateway.errors import (
     Conflict,
     DialectBroken,
     ErpBusy,
+    ErpRefused,
     GatewayError,
     NoSuchDocument,
     Refused,
@@ -34,7 +36,7 @@ from gateway.errors import (
 )
 from gateway.observe.logs import log
 from gateway.protocols.port import Answer, NativeKey
-from gateway.reads.authoritative import ErpSide
+from gateway.reads.authoritative import ErpSide, find
 from gateway.store.journal import Claimed, Journal
 from gateway.store.points import reached
 from gateway.writes.asked import (
@@ -138,6 +140,8 @@ class Moves:
         names = learned(leg, number)
         own = number if intent.key is None else await self._preparation.own_key(leg, place)
         shown = kept_for_feed(leg, place, answer)
+        if step is not None and not await self._taken_whole(leg, place, own, step, names=names, shown=shown, key=key):
+            return
         beside = await self._kept_beside(leg, place, own)
         end = partial(
             self._end, leg, key, step=step, names=names, shown=shown, beside=beside, other=other, document=document
@@ -153,6 +157,54 @@ class Moves:
             if outcome.document is not None:
                 await self._journal.picture(intent.id, answer_text(outcome))
         self.tell(intent.id, outcome)
+
+    async def _taken_whole(  # all that the journal keeps of a step that was carried out
+        self,
+        leg: Claimed,
+        place: Place,
+        own: str | None,
+        step: StepRecord,
+        *,
+        names: tuple[Names, ...],
+        shown: str | None,
+        key: NativeKey,
+    ) -> bool:
+        """Whether a new document has all its lines: where it lacks some a person decides, and what cannot be read is looked at later."""
+        intent = leg.intent
+        if intent.key is not None or place.manifest.rule(intent.object, intent.verb).atomic_document:
+            return True
+        try:
+            lacking = await self._lacking(leg, place, own)
+        except GatewayError as err:
+            if leg.state == "settling":
+                await self.try_later(leg, step, err)
+            else:
+                more: dict[str, Any] = {"names": names, "shown": shown, "key": dumped(dict(key))}
+                await self.move(
+                    leg, "put_back", step=step, error=err.detail, next_at_us=self._later_us(leg, err), **more
+                )
+            return False
+        if not lacking:
+            return True
+        lines = ", ".join(f"{there} of {sent} {name}" for name, (there, sent) in sorted(lacking.items()))
+        words = f"{leg.erp} made it as {own} with {lines}."
+        half = ErpRefused(words, reason="partial", operation=intent.id)
+        told, case = error_text(half) if leg.authoritative else None, NewCase("partial", words)
+        await self.move(
+            leg, "park", step=step, error=words, case=case, answer=told, names=names, shown=shown, key=dumped(dict(key))
+        )
+        self.tell_refused(leg, half)
+        return False
+
+    async def _lacking(self, leg: Claimed, place: Place, own: str | None) -> Mapping[str, tuple[int, int]]:
+        """The lists of a new document that are shorter than they were sent. Raises: GatewayError: nobody can see them."""
+        body, level = await self._preparation.body(leg, place) or {}, place.side.translation.plan.level
+        sent = {e.canonical[0] for e in level.entries if e.rows is not None and e.access != "read_only"}
+        asked = {name: body[name] for name in sent if body.get(name)}
+        if not asked:
+            return {}
+        found = await find(place.side, str(own), self._timing.deadline_s())
+        return settling.lacking(asked, found.document)
 
     def _shown_at_once(self, leg: Claimed, side: ErpSide, answer: Answer, own: str | None) -> Outcome | None:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.control import Control
 from gateway.sim.erps.erp import Erp
-from gateway.sim.erps.faults import Fault
+from gateway.sim.erps.faults import Fault, without_last_rows
 from gateway.sim.erps.kept import Kept
 from gateway.sim.erps.refusal import ErpRefusal
 from gateway.sim.erps.wire.messages import Answer, Request
@@ -79,6 +79,8 @@ class ErpApp:
             await asyncio.sleep(fault.delay_s)
         if fault.action == "csrf_expired":
             self.erp.sessions.end_all()
+        if fault.action == "fewer_lines":
+            request = replace(request, body=without_last_rows(request.body))
         answer = self._answer(request)
         if fault.action == "commit_then_drop":
             return await _hang_up(receive, send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ ACTIONS = {
     "commit_then_delay": "does its work, waits `delay_s`, then answers",
     "commit_then_status": "does its work, then answers `status`",
     "truncate": "does its work, then answers only the first half of the body and closes",
+    "fewer_lines": "takes a document without the last row of each of its lists, and says nothing of it",
     "csrf_expired": "forgets all sessions first: the caller must fetch a new token",
 }
 
@@ -60,6 +62,16 @@ class Fault:
     def as_json(self) -> dict[str, Any]:
         names = ("action", "match", "method", "count", "skip", "delay_s", "status", "retry_after_s", "hits")
         return {name: getattr(self, name) for name in names}
+
+
+def without_last_rows(body: bytes) -> bytes:
+    """A document as an ERP takes it that drops what it cannot place."""
+    document = json.loads(body)
+    for name, rows in document.items():
+        inner = rows.get("results") if isinstance(rows, dict) else rows
+        if isinstance(inner, list) and inner:
+            document[name] = {"results": inner[:-1]} if isinstance(rows, dict) else inner[:-1]
+    return json.dumps(document).encode()
 
 
 _KNOWN = frozenset(rule.name for rule in dataclasses.fields(Fault) if rule.init)
