@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.sim.erps.declare import Face
 from gateway.sim.erps.ledger import Clock
+from gateway.sim.erps.tables.numbers import RANGES, NumberRange
 
 CLOUD_REMEMBERS_S = 3600
 
@@ -21,7 +23,7 @@ class ErpConfig:
 
     With neither `users` nor `clients` nobody is asked to log on. `dedup_window_s` above 0 makes creates with a
     `Repeatability-Request-ID` (or `RequestID`) idempotent for that long; 0 is what most ERPs do: nothing. Unless told, only
-    the cloud ERP does it, for an hour.
+    the cloud ERP does it, for an hour. `numbers` replaces number ranges of the face, by their names in `tables/numbers.py`.
     """
 
     face: Face = "legacy"
@@ -43,6 +45,7 @@ class ErpConfig:
     throttle_window_s: int = 300
     default_company: str = "demf"
     faults: tuple[dict[str, object], ...] = ()
+    numbers: Mapping[str, NumberRange] = field(default_factory=dict)
 
     @property
     def remembers_s(self) -> int:
@@ -50,6 +53,11 @@ class ErpConfig:
         if self.dedup_window_s is not None:
             return self.dedup_window_s
         return CLOUD_REMEMBERS_S if self.face == "cloud" else 0
+
+    @property
+    def ranges(self) -> Mapping[str, NumberRange]:
+        """Who numbers what here."""
+        return {**RANGES[self.face], **self.numbers}
 
     @property
     def erp(self) -> str:

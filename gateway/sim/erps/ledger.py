@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 
 from gateway.sim.erps.declare import EntityType, Key, Model, Row, Value
-from gateway.sim.erps.tables.numbers import RANGES
+from gateway.sim.erps.refusal import business
+from gateway.sim.erps.tables.numbers import NumberRange
 from gateway.sim.erps.truth import Cause, Entry, Origin, Verb, plain
 
 Clock = Callable[[], datetime]
@@ -107,10 +108,11 @@ class Committed:
 
 
 class Ledger:
-    """One ERP's data. Takes the model, the name that stands in the truth log, and the clock."""
+    """One ERP's data. Takes the model, the name that stands in the truth log, the clock, and the number ranges."""
 
-    def __init__(self, model: Model, name: str, clock: Clock) -> None:
+    def __init__(self, model: Model, name: str, clock: Clock, ranges: Mapping[str, NumberRange]) -> None:
         self.model = model
+        self.ranges = ranges
         self.name = name
         self.truth: list[Entry] = []
         self.stored = {role: Stored(e, _parent_width(model, e)) for role, e in model.types.items()}
@@ -128,8 +130,9 @@ class Ledger:
 
     def next_number(self, series: str) -> str:
         """The next number of a range. Not given back when the unit fails: ranges have gaps in real ERPs too."""
-        numbers = RANGES[self.model.face][series]
-        count = self._counters.get(series, 0)
+        numbers, count = self.ranges[series], self._counters.get(series, 0)
+        if numbers.first + count > numbers.last:
+            raise business("NR/752", f"Number range {series} is used up at {numbers.last}")
         self._counters[series] = count + 1
         return numbers.written(numbers.first + count)
 

@@ -24,7 +24,7 @@ class Site:
         self.config = config
         self.model = model_of(config.face)
         self.dialect: Dialect = Odata2() if config.face == "legacy" else Odata4(d365=config.face == "d365")
-        self.ledger = Ledger(self.model, config.erp, config.clock)
+        self.ledger = Ledger(self.model, config.erp, config.clock, config.ranges)
         self.business = Business(config, self.ledger)
         seed(self.business)
 

@@ -20,6 +20,7 @@ from gateway.sim.erps.refusal import ErpRefusal
 from gateway.sim.erps.rules import verbs
 from gateway.sim.erps.rules.business import Draft
 from gateway.sim.erps.tables import model_of
+from gateway.sim.erps.tables.numbers import RANGES, NumberRange
 from gateway.sim.erps.truth import Cause
 from gateway.sim.erps.wire.messages import Request
 
@@ -173,3 +174,16 @@ def test_a_line_may_not_be_posted_to_a_document_without_its_key() -> None:
     lines = f"{ROOT}A_ProductionOrder_2('000001000000')/to_ProductionOrderComponent"
     status, line = post(at, lines, {"Material": "BOLT-M8", "RequiredQuantity": "4"})
     assert (status, line["d"]["ManufacturingOrder"], line["d"]["BaseUnit"]) == (201, "000001000000", "ST")
+
+
+def test_no_two_documents_of_the_old_and_the_new_erp_get_one_number_by_themselves() -> None:
+    for series in ("order", "group", "movement", "purchase"):
+        old, new = RANGES["legacy"][series], RANGES["cloud"][series]
+        assert old.last < new.first, series
+
+
+def test_a_number_range_that_is_used_up_gives_no_more_numbers() -> None:
+    at = erp("cloud", orders=0, numbers={"order": NumberRange(7, 4, "X", last=8)})
+    assert [at.ledger.next_number("order") for _ in range(2)] == ["X0007", "X0008"]
+    with pytest.raises(ErpRefusal, match="used up"):
+        at.ledger.next_number("order")

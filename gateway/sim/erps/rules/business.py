@@ -13,7 +13,7 @@ from gateway.sim.erps.declare import EntityType, Key, Property, Row, Value
 from gateway.sim.erps.ledger import Ledger, Unit
 from gateway.sim.erps.masters import Masters, Plant
 from gateway.sim.erps.refusal import ErpRefusal, bad_request, business, locked, not_found
-from gateway.sim.erps.tables.numbers import LINES, RANGES
+from gateway.sim.erps.tables.numbers import LINES
 from gateway.sim.erps.truth import Cause
 
 
@@ -140,7 +140,7 @@ class Business:
         """The number of a new document: from the internal range, or the caller's own if it lies outside."""
         if not given:
             return self.ledger.next_number(series)
-        if RANGES[self.face][series].owns(str(given)):
+        if self.ledger.ranges[series].owns(str(given)):
             raise business("NR/751", f"Number {given} lies in an internal number range", self._key_name(role))
         return str(given)
 
