@@ -18,8 +18,8 @@ from gateway.cli.operator import Actor, Desk, DryRun, Reason, acting, at_desk, n
 from gateway.cli.output import Exit, Format, Output, fail, print_data, print_json, progress, show, told
 from gateway.control.content import Content
 from gateway.control.crosswalk_check import Checked, check
-from gateway.control.crosswalk_import import NUMBERED, Pair, Refused, Report, pair_of, take
-from gateway.core.crosswalk import SHOWN, erp_space
+from gateway.control.crosswalk_import import Pair, Refused, Report, pair_of, take
+from gateway.core.crosswalk import NUMBERED, SHOWN, erp_space
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.crosswalk_bulk import Audit, Overtaken
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract, Resource
+from gateway.core.crosswalk import NUMBERED
 from gateway.core.manifests import Manifest
 from gateway.core.marked import Marked
 from gateway.core.waves import ENTERPRISE
@@ -56,6 +57,9 @@ def _manifest(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
                 if name not in OBJECTS:
                     yield file.mistake(("objects", object_, verb, "derives"), f"no object {name!r}")
     yield from _feeds(manifest, file)
+    for name in manifest.number_ranges:
+        if name not in NUMBERED:
+            yield file.mistake(("number_ranges", name), f"no object {name!r} has numbers of its own")
     for name in manifest.same_numbers:
         if name not in OBJECTS:
             yield file.mistake(("same_numbers",), f"no object {name!r}")

@@ -10,8 +10,7 @@ from typing import TextIO
 
 from gateway.control.content import Content
 from gateway.control.numbers_told import NoSuchNumber, told
-from gateway.core.canonical import OBJECTS
-from gateway.core.crosswalk import REFERENCES, SHOWN, canonical_id, erp_space
+from gateway.core.crosswalk import NUMBERED, SHOWN, canonical_id, erp_space
 from gateway.core.intents import Names
 from gateway.core.waves import ENTERPRISE
 from gateway.dialects.compile import Translation
@@ -19,8 +18,6 @@ from gateway.store.crosswalk_bulk import Audit, Standing, learn, standing_for
 from gateway.store.sql import Database
 
 COLUMNS = ("object", "canonical", "legacy", "cloud", "shown")
-NUMBERED = frozenset(of for references in REFERENCES.values() for _, of in references if of in OBJECTS)
-"""The objects that have numbers of their own."""
 _MOST_CANONICAL, _MOST_KEY = 64, 120
 Progress = Callable[[int], None]
 

@@ -49,6 +49,8 @@ REFERENCES: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = MappingProxy
         ),
     }
 )
+NUMBERED = frozenset(of for references in REFERENCES.values() for _, of in references)
+"""The objects that have numbers of their own."""
 
 
 def erp_space(erp: str) -> str:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gateway.core.number_ranges import NumberRange
+
 Settle = Literal["key", "reference", "conditional", "none"]
 
 
@@ -51,17 +53,49 @@ class Rule(_Strict):
 NOTHING_KNOWN = Rule()
 
 
+class Numbers(_Strict):
+    """The numbers that an ERP gives documents of one object by itself, and the test that showed it."""
+
+    prefix: str = Field("", max_length=20, pattern=r"^(.*[^0-9])?$", description="what stands before the digits")
+    first: int = Field(ge=0)
+    last: int = Field(ge=0)
+    width: int = Field(
+        0, ge=0, le=40, description="the ERP writes so many digits, with leading zeros; 0: as many as it needs"
+    )
+    shown_by: str | None = Field(None, description="the test that shows it")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Numbers:
+        if self.last < self.first:
+            raise ValueError(f"a range ends at {self.last} and begins at {self.first}")
+        if self.width and len(str(self.last)) > self.width:
+            raise ValueError(f"{self.last} has more than {self.width} digits")
+        return self
+
+    @property
+    def range(self) -> NumberRange:
+        return NumberRange(self.first, self.last, self.prefix)
+
+
 class Manifest(_Strict):
     """`routes/manifests/<name>.yaml`: object -> verb -> rule. What is not listed settles by a person."""
 
     manifest: str
     source: str | None = None
     same_numbers: list[str] = Field([], description="objects that have the same number in every ERP of the company")
+    number_ranges: dict[str, list[Numbers]] = Field(
+        {},
+        description="object -> the numbers that the ERP gives by itself: those of its document types, and older ones too",
+    )
     delta_feed: dict[str, str] = Field({}, description="object -> canonical field that tells when a document changed")
     objects: dict[str, dict[str, Rule]] = {}
 
     def rule(self, object_: str, verb: str) -> Rule:
         return self.objects.get(object_, {}).get(verb, NOTHING_KNOWN)
+
+    def ranges(self, object_: str) -> tuple[NumberRange, ...]:
+        """The numbers that the ERP gives by itself; none where nobody said."""
+        return tuple(numbers.range for numbers in self.number_ranges.get(object_, ()))
 
 
 EMPTY = Manifest(manifest="none")

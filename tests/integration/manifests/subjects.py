@@ -103,7 +103,8 @@ class Subject:
 
     async def released(self, object_: str) -> str:
         number = await self.made(object_)
-        await self.carried_out(object_, "release", number)
+        if "release" in self.manifest.objects[object_]:
+            await self.carried_out(object_, "release", number)
         return number
 
     async def made(self, object_: str, document: Document | None = None) -> str:
