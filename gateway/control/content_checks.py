@@ -26,7 +26,7 @@ def cross_checked(content: Content, marked: Mapping[str, Marked]) -> list[Mistak
     """Every name that leads nowhere."""
     found = list(_waves(content, marked["routes/waves.yaml"]))
     for name, erp in content.erps.items():
-        file = _file_of(marked, "erp", name)
+        file = file_of(marked, "erps", "erp", name)
         dialect = content.dialects.get(erp.dialect)
         if dialect is None or dialect.file.kind != "erp":
             found.append(file.mistake(("dialect",), f"no ERP dialect {erp.dialect!r}"))
@@ -35,9 +35,9 @@ def cross_checked(content: Content, marked: Mapping[str, Marked]) -> list[Mistak
         if erp.manifest is not None and erp.manifest not in content.manifests:
             found.append(file.mistake(("manifest",), f"no manifest {erp.manifest!r}"))
     for name, manifest in content.manifests.items():
-        found += _manifest(manifest, _file_of(marked, "manifest", name))
+        found += _manifest(manifest, file_of(marked, "manifests", "manifest", name))
     for version, contract in content.contracts.items():
-        found += _contract(content, contract, _file_of(marked, "version", version))
+        found += _contract(content, contract, file_of(marked, "contracts", "version", version))
     found += _clients(content, marked["routes/clients.yaml"])
     return found
 
@@ -57,12 +57,7 @@ def _manifest(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
                 if name not in OBJECTS:
                     yield file.mistake(("objects", object_, verb, "derives"), f"no object {name!r}")
     yield from _feeds(manifest, file)
-    for name in manifest.number_ranges:
-        if name not in NUMBERED:
-            yield file.mistake(("number_ranges", name), f"no object {name!r} has numbers of its own")
-    for name in manifest.same_numbers:
-        if name not in OBJECTS:
-            yield file.mistake(("same_numbers",), f"no object {name!r}")
+    yield from _numbers(manifest, file)
 
 
 def _feeds(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
@@ -74,8 +69,19 @@ def _feeds(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
             yield file.mistake(("delta_feed", name), f"{changed_at!r} is no date or time of {name}")
 
 
-def _file_of(marked: Mapping[str, Marked], key: str, value: str) -> Marked:
-    return next(m for m in marked.values() if isinstance(m.data, dict) and m.data.get(key) == value)
+def _numbers(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
+    for name in manifest.number_ranges:
+        if name not in NUMBERED:
+            yield file.mistake(("number_ranges", name), f"no object {name!r} has numbers of its own")
+    for name in manifest.same_numbers:
+        if name not in OBJECTS:
+            yield file.mistake(("same_numbers",), f"no object {name!r}")
+
+
+def file_of(marked: Mapping[str, Marked], folder: str, key: str, value: str) -> Marked:
+    """The file of a folder of `routes/` that declares a name. An ERP's file names its manifest under the manifest's own key."""
+    files = (m for name, m in marked.items() if name.startswith(f"routes/{folder}/"))
+    return next(m for m in files if isinstance(m.data, dict) and m.data.get(key) == value)
 
 
 def _waves(content: Content, file: Marked) -> Iterator[Mistake]:

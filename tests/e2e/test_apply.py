@@ -93,6 +93,7 @@ WRONG: dict[str, list[Edit]] = {
         ("routes/waves.yaml", "domains: [master_data], legacy: ecc", "domains: [master_data], legacy: eccc", "no ERP 'eccc'"),
         ("routes/contracts/v2.yaml", "filter: [id, item, status, planned.start]", "filter: [id, colour]", "'colour'"),
         ("routes/erps/s4.yaml", "dialect: sap-s4", "dialect: sap-s5", "'sap-s5'"),
+        ("routes/manifests/s4.yaml", "purchase_order: [{first", "invoice: [{first", "'invoice'"),
     ],
     "a policy the two engines might read in two ways": [
         ("policies/authz.rego", OWN, "plant_allowed if time.now_ns() < 0\n\n" + OWN, "time.now_ns"),
