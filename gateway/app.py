@@ -123,7 +123,7 @@ class Gateway:
     async def start(self) -> None:
         """Bring the schema up, activate content where there is none, and serve what is active.
 
-        Raises: StoreUnusable, ContentError, SecretMissing, Guarded, StalePlan.
+        Raises: StoreUnusable, ContentError, SecretMissing, Guarded, NumbersUnfit, StalePlan.
         """
         self.store.own()
         await migrate(self.store, shipped() / "migrations")

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from gateway.cli.number_ranges import refusal, unfit
 from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
 from gateway.control import waves
 from gateway.control.content import FOLDERS, Content, load, read_folder
@@ -89,6 +90,7 @@ def _print_plan(planned: waves.Planned, output: Format) -> None:
                 "table_revision": plan_.table_revision,
                 "content": {"before": planned.content_before, "after": plan_.content},
                 "changes": [asdict(c) for c in plan_.changes],
+                "unfit_numbers": [unfit(each) for each in planned.unfit],
             }
         )
         return
@@ -100,6 +102,8 @@ def _print_plan(planned: waves.Planned, output: Format) -> None:
     rows = [{"change": str(c), "": "moves traffic: needs a flip" if c.guarded else ""} for c in plan_.changes]
     if rows:
         show(rows, Format.TABLE)
+    if planned.unfit:
+        typer.echo(f"apply refuses this. {refusal(planned.unfit)}")
     typer.echo(f"Plan {plan_.id}, against table revision {plan_.table_revision}.")
 
 
@@ -125,6 +129,7 @@ def apply(
         async def go(store: Store) -> waves.Planned:
             if dry_run:
                 return await waves.plan(store, found)
+            await waves.fitting(store, found)
             attempt = partial(
                 waves.apply, store, found, files,
                 actor=getpass.getuser(), reason=reason, now_us=time.time_ns() // 1000,
@@ -140,6 +145,8 @@ def apply(
                 f"These changes move traffic from one ERP to another:\n{lines}\nOnly --unsafe-switch does that here.",
                 Exit.GATE,
             )
+        except waves.NumbersUnfit as err:
+            fail(refusal(err.unfit), Exit.GATE)
         except NotDrained as err:
             fail(_not_drained(err), Exit.GATE)
         _print_plan(planned, output)

@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress
 
 from gateway.cli.content import Database
+from gateway.cli.number_ranges import unfit
 from gateway.cli.operator import Actor, Desk, DryRun, Reason, acting, at_desk, now_us
 from gateway.cli.output import Exit, Format, Output, fail, print_data, print_json, progress, show, told
 from gateway.control.content import Content
@@ -135,16 +136,16 @@ def _print_wrong(err: Refused, *, as_json: bool) -> None:
 
 @app.command("check")
 def check_numbers(
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when numbers or ranges overlap")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="exit 3 when numbers or ranges overlap, or do not fit")
+    ] = False,
     database: Database = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Find numbers that mean one document in one ERP and another in the other, and ranges that overlap."""
+    """Find numbers that mean one document in one ERP and another in the other, ranges that overlap, and numbers outside them."""
 
     async def work(desk: Desk) -> Checked:
-        content = await desk.content()
-        same = {name for manifest in content.manifests.values() for name in manifest.same_numbers}
-        return await check(desk.database, same)
+        return await check(desk.database, await desk.content())
 
     with told():
         found = at_desk(database, work)
@@ -155,6 +156,10 @@ def check_numbers(
         typer.echo(f"No overlaps in {sum(span.count for span in found.spans)} numbers.")
     else:
         _print_overlaps(said)
+        for each in (*found.declared, *found.outside):
+            typer.echo(str(each))
+    for silent in found.unsaid:
+        progress.print(f"{silent.object}: {silent.erp} declares no number_ranges, the other ERP does", markup=False)
     if exit_code and not found.clean:
         raise typer.Exit(Exit.DIFFERENT)
 
@@ -169,17 +174,17 @@ def _checked(found: Checked) -> dict[str, Any]:
             }
             for o in found.overlaps
         ],
+        "declared": [unfit(each) for each in found.declared],
+        "outside": [unfit(each) for each in found.outside],
+        "undeclared": [{"object": each.object, "erp": each.erp} for each in found.unsaid],
     }  # fmt: skip
 
 
 def _print_overlaps(said: dict[str, Any]) -> None:
-    show(
-        [{**c, "erps": " and ".join(c["erps"])} for c in said["clashes"]],
-        Format.TABLE,
-        title="One number, two documents",
-    )
-    rows = [{**o, "ranges": json.dumps(o["ranges"])} for o in said["overlaps"]]
-    show(rows, Format.TABLE, title="Ranges that overlap")
+    if clashes := [{**c, "erps": " and ".join(c["erps"])} for c in said["clashes"]]:
+        show(clashes, Format.TABLE, title="One number, two documents")
+    if overlaps := [{**o, "ranges": json.dumps(o["ranges"])} for o in said["overlaps"]]:
+        show(overlaps, Format.TABLE, title="Ranges that overlap")
 
 
 def _erp(space: str) -> str:

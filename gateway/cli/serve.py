@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 import uvloop
 
-from gateway.cli.output import fail, told
-from gateway.control.waves import Guarded
+from gateway.cli.number_ranges import refusal
+from gateway.cli.output import Exit, fail, told
+from gateway.control.waves import Guarded, NumbersUnfit
 from gateway.observe.logs import set_up
 from gateway.server import serve
 from gateway.settings import settings
@@ -32,3 +33,5 @@ def serve_command(
             uvloop.run(serve(made))
         except Guarded as err:
             fail(str(err))
+        except NumbersUnfit as err:
+            fail(refusal(err.unfit), Exit.GATE)

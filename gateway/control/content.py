@@ -43,6 +43,8 @@ class Content:
     clients: ClientsFile
     dialects: Mapping[str, Dialect]
     bundle: ActiveBundle
+    marks: Mapping[str, Marked]
+    """The files of `routes/`, with the place of each value."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -131,8 +133,9 @@ def load(files: Mapping[str, str], *, try_policies: bool = True) -> Content:
     ]
     if mistakes or not (plants and waves and clients and report.bundle):
         raise ContentError(mistakes)
-    content = Content(revision_of(files), contracts, erps, manifests, plants, waves, clients, dialects, report.bundle)
-    if found := cross_checked(content, routes.marked):
+    revision, marks = revision_of(files), routes.marked
+    content = Content(revision, contracts, erps, manifests, plants, waves, clients, dialects, report.bundle, marks)
+    if found := cross_checked(content, marks):
         raise ContentError(found)
     return content
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gateway.control import number_ranges
 from gateway.control.content import Content, pack
-from gateway.core.waves import CellId, Change, Plan, WaveTable, applied, difference
+from gateway.core.number_ranges import Unfit
+from gateway.core.waves import Cell, CellId, Change, Plan, WaveTable, applied, difference, mingles
 from gateway.errors import StalePlan
 from gateway.store import waves as stored
 from gateway.store.engine import Store
@@ -19,11 +21,12 @@ _LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from. `content_before` is the revision that runs now."""
+    """A plan with what it was made from. `content_before` is the revision that runs now; `unfit` holds the plan up."""
 
     plan: Plan
     table: WaveTable
     content_before: str | None
+    unfit: tuple[Unfit, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -42,16 +45,49 @@ class Guarded(Exception):
         self.changes = changes
 
 
+class NumbersUnfit(Exception):
+    """The plan lets two ERPs number the documents of a cell, and their numbers are not known to stay apart."""
+
+    def __init__(self, unfit: tuple[Unfit, ...]) -> None:
+        super().__init__("; ".join(map(str, unfit)))
+        self.unfit = unfit
+
+
 def planned(now: Running | None, content: Content) -> Planned:
-    """What an apply of `content` would change."""
+    """What an apply of `content` would change, and which declared number ranges hold that up."""
     table = now.table if now else EMPTY
     changes = difference(table, content.cells)
-    return Planned(Plan(table.revision, content.revision, changes), table, now.content if now else None)
+    couples = number_ranges.couples(content, _mingling(table, content, changes))
+    plan_ = Plan(table.revision, content.revision, changes)
+    return Planned(plan_, table, now.content if now else None, number_ranges.overlaps(couples))
+
+
+def _mingling(table: WaveTable, content: Content, changes: tuple[Change, ...]) -> list[Cell]:
+    """The cells whose documents two ERPs number from then on."""
+    after = applied(table, content.cells, changes).cells
+    moved = {(change.plant, change.domain) for change in changes} & after.keys()
+    return [after[id_] for id_ in sorted(moved) if mingles(table.cells.get(id_), after[id_])]
 
 
 async def plan(store: Store, content: Content) -> Planned:
-    """The plan against what runs now."""
-    return planned(await running(store), content)
+    """The plan against what runs now, with the numbers seen that hold it up too."""
+    found = planned(await running(store), content)
+    couples = number_ranges.couples(content, _mingling(found.table, content, found.plan.changes))
+    if not couples:
+        return found
+    database = store.journal_database()
+    try:
+        strays = await number_ranges.strays(database, content, couples)
+    finally:
+        await database.close()
+    return replace(found, unfit=(*found.unfit, *strays))
+
+
+async def fitting(store: Store, content: Content) -> None:
+    """Look through the numbers seen of the cells that move: once, because there may be millions. Raises: NumbersUnfit."""
+    found = await plan(store, content)
+    if found.unfit:
+        raise NumbersUnfit(found.unfit)
 
 
 async def apply(
@@ -69,13 +105,15 @@ async def apply(
 
     Takes:  `expected`, the id of a plan that was looked at; `unsafe_switch`, the permission to move cells without a flip.
     Raises: StalePlan: the plan is not the one expected, or somebody applied meanwhile. Guarded: cells would move.
-            NotDrained: cells that would move still owe writes to their ERPs.
+            NumbersUnfit: the declared numbers of their ERPs meet. NotDrained: cells that would move still owe writes to their ERPs.
     """
-    found = await plan(store, content)
+    found = planned(await running(store), content)
     if expected is not None and found.plan.id != expected:
         raise StalePlan(f"the plan is now {found.plan.id}, not {expected}")
     if found.guarded and not unsafe_switch:
         raise Guarded(found.guarded)
+    if found.unfit:
+        raise NumbersUnfit(found.unfit)
     if found.empty:
         return found
     table = applied(found.table, content.cells, found.plan.changes)

@@ -41,3 +41,50 @@ def shared(ones: Iterable[NumberRange], others: Iterable[NumberRange]) -> tuple[
 def outside(ranges: Sequence[NumberRange], numbers: Iterable[str]) -> Iterator[str]:
     """The numbers that no range has; none where no range is declared."""
     return (number for number in numbers if ranges and not any(range_.holds(number) for range_ in ranges))
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What an ERP says of its own numbers of one object, and where it stands: `file:line:column`."""
+
+    object: str
+    erp: str
+    ranges: tuple[NumberRange, ...]
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.erp} has {' and '.join(map(str, self.ranges))} ({self.place})"
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Numbers that two ERPs of a cell may both give: for clients they would mean two documents."""
+
+    one: Declared
+    other: Declared
+    shared: tuple[NumberRange, ...]
+
+    def __str__(self) -> str:
+        both = " and ".join(map(str, self.shared))
+        return f"{self.one.object}: {self.one} and {self.other}; both may give {both}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Numbers that an ERP has and does not declare, so that nobody knows which ones come next: how many, and some of them."""
+
+    declared: Declared
+    count: int
+    some: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.declared.object}: {self.declared}, and {self.count} of its numbers lie outside, such as {', '.join(self.some)}"
+
+
+Unfit = Overlap | Outside
+
+
+def overlap(one: Declared, other: Declared) -> Overlap | None:
+    """What is wrong with the ranges of two ERPs of a cell, if anything."""
+    found = shared(one.ranges, other.ranges)
+    return Overlap(one, other, found) if found else None

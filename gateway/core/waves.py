@@ -156,6 +156,22 @@ def moved(cell: Cell, phase: str) -> Cell:
     return replace(cell, phase=phase, epoch=cell.epoch + 1, term=cell.term + changes_side)
 
 
+def mingles(before: Cell | None, after: Cell) -> bool:
+    """Whether a change lets both ERPs number a cell's documents, or the other one than until now.
+
+    The way back does not, from where both were written: they numbered them already, and nothing may hold up a rollback.
+    """
+    now = PHASES[after.phase]
+    both = len(now.writes) > 1
+    if before is None:
+        return both
+    was = PHASES[before.phase]
+    if len(was.writes) > 1:
+        ahead = was.authoritative == "legacy" and now.authoritative == "cloud"
+        return ahead or (both and (before.legacy, before.cloud) != (after.legacy, after.cloud))
+    return both or was.authoritative != now.authoritative
+
+
 def strands(before: Cell, after: Cell | None) -> bool:
     """Whether a change would leave behind what is still owed to a cell's ERPs: another side in charge, other sides written,
     another ERP behind a written side, or no cell at all.

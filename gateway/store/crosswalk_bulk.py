@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -157,9 +157,9 @@ async def places(database: Database) -> list[tuple[str, str]]:
     return await database.transaction(work)
 
 
-async def span_of(database: Database, object_: str, space: str) -> Span:
-    """The numeric range of an object's numbers in a space, read in pages."""
-    after, numbers, first, last = "", 0, 0, 0
+async def pages(database: Database, object_: str, space: str) -> AsyncIterator[list[str]]:
+    """All numbers of an object in a space, in pages, each read in a short transaction."""
+    after = ""
 
     async def page(db: Db) -> list[str]:
         rows = await db.rows(
@@ -169,10 +169,33 @@ async def span_of(database: Database, object_: str, space: str) -> Span:
         return [row[0] for row in rows]
 
     while keys := await database.transaction(page):
+        yield keys
         after = keys[-1]
+
+
+async def span_of(database: Database, object_: str, space: str) -> Span:
+    """The numeric range of an object's numbers in a space."""
+    numbers, first, last = 0, 0, 0
+    async for keys in pages(database, object_, space):
         found = [int(key) for key in keys if key.isascii() and key.isdigit()]
         if found:
             first = min(found) if not numbers else min(first, *found)
             last = max(last, *found)
         numbers += len(found)
     return Span(object_, space, numbers, first, last)
+
+
+async def elsewhere(database: Database, object_: str, space: str, numbers: Sequence[str]) -> frozenset[str]:
+    """Those of a space's numbers that the same document has in another ERP too."""
+
+    async def work(some: list[str], db: Db) -> list[str]:
+        rows = await db.rows(
+            "SELECT DISTINCT here.key FROM crosswalk here JOIN crosswalk there ON there.object = here.object "
+            "AND there.canonical = here.canonical AND there.key = here.key AND there.space <> here.space "
+            "AND there.space LIKE 'erp:%' WHERE here.object = ? AND here.space = ? AND here.key IN (??)",
+            object_, space, some,
+        )  # fmt: skip
+        return [row[0] for row in rows]
+
+    found = [await database.transaction(partial(work, some)) for some in _chunks(numbers)]
+    return frozenset(number for part in found for number in part)

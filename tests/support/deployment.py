@@ -103,11 +103,13 @@ def installed(
     changeable: Mapping[str, Sequence[str]] | None = None,
     limits: Mapping[str, Any] | None = None,
     max_exec_s: float = 1.0,
+    numbers: Mapping[str, Mapping[str, tuple[int, int]]] | None = None,
 ) -> Deployment:
     """Write content for a site whose cells all begin in `phase`.
 
     Takes: `changeable`, resource -> further fields that version 2 lets a client change; `limits`, towards both ERPs;
-    `max_exec_s`, how long a call may still work in them that nobody waits for any more.
+    `max_exec_s`, how long a call may still work in them that nobody waits for any more; `numbers`, manifest -> object -> the first and
+    the last number there, where two ERPs of one make stand side by side.
     """
     erps = (site.legacy, site.cloud)
     addresses = SimpleNamespace(legacy=SimpleNamespace(url=""), cloud=SimpleNamespace(url=""))
@@ -126,17 +128,19 @@ def installed(
     _write(made, "routes/waves.yaml", {"cells": cells(site, phase)})
     for resource, fields in (changeable or {}).items():
         _allow(made, resource, fields)
-    _settled_after(made, max_exec_s)
+    _manifests(made, max_exec_s, numbers or {})
     return made
 
 
-def _settled_after(made: Deployment, max_exec_s: float) -> None:
+def _manifests(made: Deployment, max_exec_s: float, numbers: Mapping[str, Mapping[str, tuple[int, int]]]) -> None:
     """These ERPs work for milliseconds: no test waits for a minute to be sure that a call has ended."""
     for path in (shipped() / "routes/manifests").iterdir():
         manifest = yaml.safe_load(path.read_text("utf-8"))
         for verbs in manifest["objects"].values():
             for rule in verbs.values():
                 rule["max_exec_s"] = max_exec_s
+        for object_, (first, last) in numbers.get(manifest["manifest"], {}).items():
+            manifest["number_ranges"][object_] = [{"first": first, "last": last}]
         _write(made, f"routes/manifests/{path.name}", manifest)
 
 

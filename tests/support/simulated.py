@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -92,10 +92,12 @@ class Pair:
 
 
 @contextmanager
-def simulated_pair(**settings: Any) -> Iterator[Pair]:
-    """Start both ERPs as the reference deployment expects them."""
-    old = legacy_app(ErpConfig(users={"GATEWAY": SECRET}, **settings))
-    new = cloud_app(ErpConfig(clients={"gateway": SECRET}, **settings))
+def simulated_pair(
+    *, legacy: Mapping[str, Any] | None = None, cloud: Mapping[str, Any] | None = None, **settings: Any
+) -> Iterator[Pair]:
+    """Start both ERPs as the reference deployment expects them. Takes: settings of both, and what one of them has otherwise."""
+    old = legacy_app(ErpConfig(users={"GATEWAY": SECRET}, **settings, **(legacy or {})))
+    new = cloud_app(ErpConfig(clients={"gateway": SECRET}, **settings, **(cloud or {})))
     with (
         running(old) as old_url,
         running(new) as new_url,

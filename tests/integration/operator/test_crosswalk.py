@@ -39,6 +39,11 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         legacy=SimpleNamespace(url="http://127.0.0.1:1"), cloud=SimpleNamespace(url="http://127.0.0.1:1")
     )
     made = deployment(tmp_path_factory.mktemp("crosswalk"), cast(Pair, addresses), database_url=url)
+    made.edit(
+        "routes/manifests/s4.yaml",
+        "  purchase_order:\n    create: {",
+        "  purchase_order:\n    create: {external_number: id, ",
+    )
     assert made.cli("apply").exit_code == 0
     yield made
     if cluster:
@@ -182,6 +187,26 @@ def test_ranges_that_overlap_are_found(site: Deployment) -> None:
     (overlap,) = [o for o in found["overlaps"] if o["object"] == "purchase_order"]
     assert overlap["ranges"]["ecc"] == [4500000000, 7000000005]
     assert "item" not in {o["object"] for o in found["overlaps"]}  # one number everywhere, says the manifest
+
+
+def test_a_number_that_an_erp_was_given_is_not_taken_for_one_of_its_own(site: Deployment) -> None:
+    """The new ERP takes purchase orders under the old one's number: only what it has and the old one has not is strange."""
+
+    def outside() -> dict[str, Any]:
+        found = run(site, "crosswalk", "check", "-o", "json")["outside"]
+        return next(
+            (each for each in found if each["object"] == "purchase_order" and _erp(each) == "s4"), {"numbers": 0}
+        )
+
+    before = outside()["numbers"]
+    taken(site, "".join(f"purchase_order,,{4510000000 + n},{4510000000 + n},\n" for n in range(5)))
+    assert outside()["numbers"] == before
+    taken(site, "purchase_order,,4510000007,4510000008,\n")
+    assert outside()["numbers"] == before + 1
+
+
+def _erp(unfit: dict[str, Any]) -> str:
+    return str(unfit["ranges"][0]["erp"])
 
 
 def test_an_order_that_both_erps_had_before_is_changed_in_both_under_their_own_numbers(desk_1000: Desk) -> None:

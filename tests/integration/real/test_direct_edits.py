@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.moves import awaited
 from tests.integration.real.samples_tryton import CHANGEABLE
-from tests.integration.real.test_dual_tryton import apart
+from tests.integration.real.test_dual_tryton import NUMBERS, apart
 from tests.support.deployment import Site, installed, tryton_rest, tryton_rpc
 from tests.support.erp_contract import Json
 from tests.support.gateway import RunningGateway
@@ -33,7 +33,7 @@ def gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The plant is written in both: JSON-RPC is the old one and in charge, REST the new one."""
     site = Site(tryton_rpc(servers[0]), tryton_rest(servers[1]), {"P100": None})
     folder: Path = tmp_path_factory.mktemp("edits")
-    made = installed(folder, site, "dual_legacy", changeable=CHANGEABLE)
+    made = installed(folder, site, "dual_legacy", changeable=CHANGEABLE, numbers=NUMBERS)
     made.environment["CHANGEOVER_FEED_POLL_S"] = "0.3"
     with made.running() as started:
         awaited(lambda: (feeds := shown(started)) and all(feed["lag_s"] is not None for feed in feeds.values()))

@@ -28,6 +28,11 @@ LIMITS = {"concurrency": 8, "call_timeout_s": 10, "keep_alive_s": 0, "breaker_fa
 MAX_EXEC_S = 3.0
 PLANTS = ("1710", "1010")
 APART = 700
+NUMBERS = {
+    "mock-sap-v2": {"purchase_order": (4_500_000_701, 4_599_999_999)},
+    "mock-sap-v4": {"purchase_order": (4_500_000_101, 4_500_000_700)},
+}
+"""What is declared once the old one has drawn so many numbers."""
 
 
 @pytest.fixture
@@ -128,7 +133,7 @@ async def test_an_old_and_a_new_sap_hold_the_same_after_500_writes_through_break
     ports = [urlsplit(server.base_url).port or 0 for server in pair]
     async with FaultProxy("127.0.0.1", ports[0]) as way_old, FaultProxy("127.0.0.1", ports[1]) as way_new:
         site = Site(mocksap_old(old, way_old.base_url), mocksap_new(new, way_new.base_url), dict.fromkeys(PLANTS))
-        made = installed(tmp_path, site, "dual_legacy", limits=LIMITS, max_exec_s=MAX_EXEC_S)
+        made = installed(tmp_path, site, "dual_legacy", limits=LIMITS, max_exec_s=MAX_EXEC_S, numbers=NUMBERS)
         move(made, "dual_cloud", PLANTS[1])
         made.environment |= {"CHANGEOVER_WRITE_CALL_S": "10", "CHANGEOVER_FEED_POLL_S": "1"}
         with made.running() as gateway:

@@ -144,10 +144,25 @@ def marked(object_: str, document: Json) -> str:
     return f"{Decimal(quantity):.3f}"
 
 
+OLD_LAST = 1_000_000
+TABLES = {
+    "production_order": "production",
+    "confirmation": "production_work_cycle",
+    "movement": "stock_shipment_internal",
+    "receipt": "stock_shipment_in",
+    "purchase_order": "purchase_purchase",
+}
+NUMBERS = {
+    "tryton": dict.fromkeys(TABLES, (1, OLD_LAST)),
+    "tryton-rest": dict.fromkeys(TABLES, (OLD_LAST + 1, 2**31 - 1)),
+}
+"""What is declared once `apart` was done with the new one."""
+
+
 def apart(server: TrytonServer) -> None:
     """Numbers of its own: clients know a document by one number, so the two ERPs may not give the same one twice."""
-    for table in ("production", "stock_shipment_internal", "purchase_purchase"):
-        server.truth(f"select setval('{table}_id_seq', 1000000)")
+    for table in TABLES.values():
+        server.truth(f"select setval('{table}_id_seq', {OLD_LAST})")
 
 
 async def test_two_trytons_hold_the_same_after_500_writes_through_breaking_connections(
@@ -158,7 +173,9 @@ async def test_two_trytons_hold_the_same_after_500_writes_through_breaking_conne
     weather = Weather(1, SHARE), Weather(2, SHARE)
     async with FaultProxy("127.0.0.1", old.port) as way_old, FaultProxy("127.0.0.1", new.port) as way_new:
         site = Site(tryton_rpc(old, way_old.base_url), tryton_rest(new, way_new.base_url), dict.fromkeys(MIDNIGHT))
-        made = installed(tmp_path, site, "dual_legacy", changeable=CHANGEABLE, limits=LIMITS, max_exec_s=MAX_EXEC_S)
+        made = installed(
+            tmp_path, site, "dual_legacy", changeable=CHANGEABLE, limits=LIMITS, max_exec_s=MAX_EXEC_S, numbers=NUMBERS
+        )
         move(made, "dual_cloud", "P200")
         made.environment |= {"CHANGEOVER_WRITE_CALL_S": "10", "CHANGEOVER_FEED_POLL_S": "1"}
         with made.running() as gateway:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.phases import DECLARABLE, PHASES
-from gateway.core.waves import Cell, Plan, WaveTable, applied, difference, moved
+from gateway.core.waves import Cell, Plan, WaveTable, applied, difference, mingles, moved
 
 HAMBURG = Cell("1000", "production", "ecc", "s4", target="cloud", wave="wave-1")
 MILWAUKEE = Cell("2000", "production", "ecc", "s4")
@@ -58,6 +58,30 @@ def test_a_move_raises_the_epoch_and_the_term_only_when_another_side_takes_over(
     dual = moved(HAMBURG, "dual_legacy")
     cloud = moved(dual, "dual_cloud")
     assert [(c.epoch, c.term) for c in (HAMBURG, dual, cloud)] == [(1, 1), (2, 1), (3, 2)]
+
+
+MINGLING = {
+    ("legacy", "dual_legacy"), ("legacy", "dual_cloud"), ("legacy", "standby"), ("legacy", "cloud"), ("cloud", "legacy"),
+    ("cloud", "dual_legacy"), ("cloud", "dual_cloud"), ("cloud", "standby"), ("dual_legacy", "dual_cloud"),
+    ("dual_legacy", "standby"), ("dual_legacy", "cloud"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("before", ["legacy", "dual_legacy", "dual_cloud", "standby", "cloud"])
+@pytest.mark.parametrize("after", ["legacy", "dual_legacy", "dual_cloud", "standby", "cloud"])
+def test_numbers_of_two_erps_mingle_on_the_way_into_both_and_on_to_the_other_but_never_on_the_way_back(
+    before: str, after: str
+) -> None:
+    assert mingles(replace(HAMBURG, phase=before), replace(HAMBURG, phase=after)) == ((before, after) in MINGLING)
+
+
+def test_numbers_mingle_in_a_new_cell_that_begins_in_both_and_with_another_erp_behind_one_that_is_in_both() -> None:
+    both = replace(HAMBURG, phase="dual_legacy")
+    assert (mingles(None, both), mingles(None, HAMBURG)) == (True, False)
+    assert (mingles(both, replace(both, cloud="d365")), mingles(HAMBURG, replace(HAMBURG, cloud="d365"))) == (
+        True,
+        False,
+    )
 
 
 def test_a_plan_made_against_another_revision_has_another_id() -> None:
