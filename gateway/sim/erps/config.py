@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from gateway.sim.erps.declare import Face
 from gateway.sim.erps.ledger import Clock
@@ -24,6 +25,7 @@ class ErpConfig:
     With neither `users` nor `clients` nobody is asked to log on. `dedup_window_s` above 0 makes creates with a
     `Repeatability-Request-ID` (or `RequestID`) idempotent for that long; 0 is what most ERPs do: nothing. Unless told, only
     the cloud ERP does it, for an hour. `numbers` replaces number ranges of the face, by their names in `tables/numbers.py`.
+    `derived_share` is how much of a confirmed quantity moves goods: all, as it should be, or less; 0 derives no movement.
     """
 
     face: Face = "legacy"
@@ -45,6 +47,7 @@ class ErpConfig:
     throttle_window_s: int = 300
     default_company: str = "demf"
     faults: tuple[dict[str, object], ...] = ()
+    derived_share: Decimal = Decimal(1)
     numbers: Mapping[str, NumberRange] = field(default_factory=dict)
 
     @property

@@ -28,8 +28,9 @@ def post(b: Business, unit: Unit, draft: Draft) -> Key:
     last = last_operation(b, order_key) is operation
     _move_operation(b, unit, operation, row)
     _move_order(b, unit, order_key, row, last=last, sign=1)
-    if last and row["yield_qty"]:
-        _derive_movement(b, unit, order_key, row)
+    moved = (amount(row["yield_qty"]) * b.config.derived_share).quantize(GRAIN)
+    if last and moved:
+        _derive_movement(b, unit, order_key, row, moved)
     return unit.insert("confirmation", row)
 
 
@@ -97,11 +98,11 @@ def _actuals(b: Business, unit: Unit, order: Row, *, final: bool) -> Row:
     return values
 
 
-def _derive_movement(b: Business, unit: Unit, order_key: Key, row: Row) -> None:
+def _derive_movement(b: Business, unit: Unit, order_key: Key, row: Row, moved: Decimal) -> None:
     """Receipt of the product (101) and withdrawal of the components (261), in one document."""
     order = b.row("order", order_key)
-    share = amount(row["yield_qty"]) / amount(order["qty"])
-    lines = [_line(b, order, order, "101", amount(row["yield_qty"]))]
+    share = moved / amount(order["qty"])
+    lines = [_line(b, order, order, "101", moved)]
     for part in b.ledger.children("component", order_key):
         if part["backflush"]:
             lines.append(_line(b, order, part, "261", (amount(part["qty"]) * share).quantize(GRAIN)))
