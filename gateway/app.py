@@ -36,6 +36,7 @@ from gateway.reads.numbers import RememberedNumbers
 from gateway.settings import Settings, shipped
 from gateway.store.beside import BesideBook
 from gateway.store.crosswalk import Crosswalk
+from gateway.store.derived import DerivedBook
 from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook
 from gateway.store.journal import Journal
@@ -44,6 +45,7 @@ from gateway.store.schema import migrate
 from gateway.store.sql import machine_us
 from gateway.store.upkeep import demanded
 from gateway.store.waves import Running, files_of, revision, running
+from gateway.writes.derived import Comparison
 from gateway.writes.engine import Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
@@ -325,9 +327,13 @@ class Gateway:
     def _feed_reader(self, writes: Writes) -> Feeds:
         """What notices the edits that people make in the ERPs themselves."""
         book = FeedBook(writes.journal.database)
-        reader = Reader(
-            writes.journal, writes.crosswalk, book, self._places, writes.timing, writes.instance, operation_id
+        comparison = Comparison(
+            writes.crosswalk, DerivedBook(writes.journal.database), writes.timing, self.settings.derived_settle_s
         )
+        reader = Reader(
+            writes.journal, writes.crosswalk, book, self._places, writes.timing, writes.instance, operation_id,
+            comparison=comparison,
+        )  # fmt: skip
         limits = FeedLimits(self.settings.feed_poll_s, self.settings.feed_overlap_s)
         return Feeds(reader, self._wanted_feeds, limits)
 
@@ -350,6 +356,7 @@ class Gateway:
             self.metrics.token_misses.set(self._tokens.misses)
         if self._feeds is not None:
             self.metrics.feeds(self._feeds.lag_s(), self._feeds.gauge.seen)
+            self.metrics.derived(self._feeds.derived)
         self.metrics.policy_hits.set(self._decisions.hits)
         self.metrics.policy_misses.set(self._decisions.misses)
         return await self.metrics.text()

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     feed_overlap_s: float = Field(
         60.0, ge=0, le=86_400, description="what is read again at each look; over the longest transaction of an ERP"
     )
+    derived_settle_s: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="how much later than the other an ERP may derive its documents; then a difference is a case",
+    )
     policy_engine: Literal["embedded", "opa"] = Field(
         "embedded", description="regorus in the process, or an OPA server, which loads and tests its bundle itself"
     )

@@ -70,6 +70,11 @@ class Metrics:
             "changeover_feed_records", "Records of change feeds since the start, by what they were.",
             ("erp", "object", "verdict"), registry=self.registry,
         )  # fmt: skip
+        self._derived = Gauge(
+            "changeover_derived_records",
+            "Documents that ERPs derived, compared since the start: equal, different (a case), or apart for a known reason.",
+            ("object", "verdict"), registry=self.registry,
+        )  # fmt: skip
         self.policy_hits = Gauge("changeover_policy_cache_hits", "Decisions from the cache.", registry=self.registry)
         self.token_hits = Gauge("changeover_token_cache_hits", "Tokens known from before.", registry=self.registry)
         self.token_misses = Gauge("changeover_token_cache_misses", "Tokens verified.", registry=self.registry)
@@ -113,6 +118,11 @@ class Metrics:
             totals.update({(erp, object_, verdict): count for verdict, count in verdicts.items()})
         for labels, count in totals.items():
             self._feed_records.labels(*labels).set(count)
+
+    def derived(self, counted: Mapping[tuple[str, str], int]) -> None:
+        """Copy what came of comparing derived documents, by (object, verdict)."""
+        for labels, count in counted.items():
+            self._derived.labels(*labels).set(count)
 
     async def text(self) -> bytes:
         """The exposition, made in a thread: rendering thousands of series would hold up every request."""

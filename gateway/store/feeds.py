@@ -13,6 +13,7 @@ from gateway.core.canonical import Document
 from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import canonical_id
 from gateway.core.intents import ENDED
+from gateway.store.derived import DerivedRow, noted
 from gateway.store.sql import Database, Db, Row
 from gateway.store.working_set import OPEN
 
@@ -92,6 +93,8 @@ class Looked:
     edits: int = 0
     derived: int = 0
     error: str | None = None
+    records: list[DerivedRow] = field(default_factory=list)
+    """What the ERP derived, to be compared with what the other one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class FeedBook:
                     "content = excluded.content",
                     [(feed[1], i.canonical, feed[0], i.seq, dumped(i.fields), i.content) for i in looked.images],
                 )
+            if mine and looked.records:
+                await noted(db, looked.records)
             return bool(mine)
 
         return await self._database.transaction(work)

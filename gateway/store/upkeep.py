@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from gateway.store.backup import RECONCILE
 from gateway.store.crosswalk_bulk import Audit
+from gateway.store.derived import forget
 from gateway.store.engine import Store
 from gateway.store.sql import Database, Db
 from gateway.store.working_set import audited
@@ -77,6 +78,7 @@ async def prune(
     while gone := await database.transaction(lambda db: _batch(db, before_us, now_us)):
         intents += gone
         progress(intents)
+    await database.transaction(lambda db: forget(db, before_us))
     contents = await database.transaction(lambda db: _contents(db, before_us, now_us))
     pruned = Pruned(intents, replays, contents)
     detail = json.dumps({"before_us": before_us, "intents": intents, "replays": replays, "contents": contents})

@@ -54,6 +54,12 @@ class Feeds:
         return self._reader.waiting
 
     @property
+    def derived(self) -> Mapping[tuple[str, str], int]:
+        """What came of comparing derived documents: (object, verdict) -> how many since the start."""
+        comparison = self._reader.comparison
+        return comparison.counted if comparison is not None else {}
+
+    @property
     def state(self) -> dict[str, dict[str, object]]:
         """How the feeds are that this instance reads, by ERP, object and plant."""
         lag_s, errors = self.lag_s(), self.gauge.errors
@@ -155,6 +161,8 @@ class Feeds:
         await self._keep(feed, reading, looked)
         if reading.first and not answered:
             self._reading.pop(feed.id, None)  # begun anew: it counts only once it has seen all that was there before
+        if looked.complete and feed.leads and feed.compared and self._reader.comparison is not None:
+            await self._reader.comparison.look(feed)
         return answered
 
     async def _read(self, feed: Feed, reading: Reading, looked: Looked) -> bool:
@@ -193,12 +201,17 @@ class Feeds:
             self.gauge.errors[feed.id] = looked.error
         told = (looked.cursor, looked.error)
         if not (looked.images or looked.edits or looked.derived or told != reading.saved
-                or now_s - reading.saved_s > _SAVED_EVERY_S):  # fmt: skip
+                or now_s - reading.saved_s > self._saved_every_s(feed)):  # fmt: skip
             return
         if not await self._reader.book.save(self._reader.instance, feed.id, looked, reading.began_us):
             self._forget(self._reading.keys() - {feed.id})
             return
         reading.saved, reading.saved_s = told, now_s
+
+    def _saved_every_s(self, feed: Feed) -> float:
+        """Whoever compares derived records, here or elsewhere, waits for how far both feeds were read."""
+        comparison = self._reader.comparison
+        return _SAVED_EVERY_S if comparison is None or not feed.compared else min(_SAVED_EVERY_S, comparison.settle_s)
 
     def _cursor(self, feed: Feed, reading: Reading) -> str | None:
         waiting = (each.moment for each in self._reader.waiting.get(feed.id, {}).values())

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from gateway.core.canonical import OBJECTS, Document, ObjectSpec
 from gateway.core.feeds import Evidence
+from gateway.core.manifests import Manifest
 from gateway.core.phases import PHASES, SIDES, Side
 from gateway.core.settling import shows
 from gateway.core.waves import ENTERPRISE, Cell
@@ -60,6 +61,18 @@ class Feed:
         rules = (rule for verbs in self.source.manifest.objects.values() for rule in verbs.values())
         return frozenset(name for rule in rules for name in rule.derives)
 
+    @cached_property
+    def deriving(self) -> frozenset[tuple[str, str]]:
+        """The (object, verb) of which one of the ERPs makes records like these by itself."""
+        manifests = (self.source.manifest, self.target.manifest)
+        return frozenset(each for manifest in manifests for each in _deriving(manifest, self.spec.name))
+
+    @cached_property
+    def compared(self) -> bool:
+        """Whether both ERPs make such records by themselves, and both tell of them: only then is one without a counterpart a difference."""
+        manifests = (self.source.manifest, self.target.manifest)
+        return all(_deriving(each, self.spec.name) and self.spec.name in each.delta_feed for each in manifests)
+
     @property
     def same_numbers(self) -> bool:
         return self.spec.name in self.source.manifest.same_numbers
@@ -83,6 +96,11 @@ def feeds_of(cell: Cell, content: str, place: Callable[[Side, str], Place | None
                 # Of what changed in an ERP only its own fields tell.
                 alone = source._replace(side=source.side._replace(beside=None))
                 yield Feed(cell, spec, alone, target, content)
+
+
+def _deriving(manifest: Manifest, object_: str) -> set[tuple[str, str]]:
+    rules = manifest.objects.items()
+    return {(of, verb) for of, verbs in rules for verb, rule in verbs.items() if object_ in rule.derives}
 
 
 def _writable(level: Level) -> Iterable[Entry]:

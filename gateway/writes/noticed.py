@@ -26,6 +26,7 @@ from gateway.store.feeds import Done, FeedBook, FeedId, Image, Line, Looked
 from gateway.store.journal import Journal
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import reworded, through
+from gateway.writes.derived import Comparison
 from gateway.writes.feed_plan import Feed, along_with, copied, done_there_only, refused_there
 from gateway.writes.place import Timing
 
@@ -92,6 +93,8 @@ class Reader:
     waiting: dict[FeedId, dict[str, Waiting]] = field(default_factory=dict)
     looked_us: dict[FeedId, int] = field(default_factory=dict)
     """When each feed's last look began that read it to its end."""
+    comparison: Comparison | None = None
+    """What compares derived records; None: they are counted only."""
 
     async def judged(
         self, feed: Feed, records: Sequence[Record], looked: Looked, before: feeds.Moment | None = None
@@ -111,6 +114,8 @@ class Reader:
                 looked.images.append(noticed.image)
             looked.edits += noticed.verdict in ("edit", "new")
             looked.derived += noticed.verdict == "derived"
+            if noticed.verdict == "derived" and feed.compared and self.comparison is not None:
+                looked.records.append(await self.comparison.noted(feed, record.key, record.document))
         return found
 
     async def _whatever_comes(
@@ -145,6 +150,13 @@ class Reader:
             seen = await self._as_told(feed, record, line) if not line.busy else None
             if seen is not None:
                 looked.images.append(self._image(feed, line, seen))
+            if feed.compared and self.comparison is not None and self._derived(feed, record, line):
+                early = await self.comparison.early(feed, record.key, record.document)
+                looked.records += [early] if early is not None else []
+
+    @staticmethod
+    def _derived(feed: Feed, record: Record, line: Line) -> bool:
+        return _unheard_of(line) and feeds.derived(feed.spec.name, record.document, feed.derives)
 
     async def _as_told(self, feed: Feed, record: Record, line: Line) -> Document | None:
         """A record as it is once the line's writes have ended; None where that cannot be told now.
@@ -171,7 +183,7 @@ class Reader:
             changed = record.document.get(feed.changed_at)
             if before is not None and changed is not None and changed < before:
                 return Noticed("before", self._image(feed, line, record.document))
-            if feeds.derived(feed.spec.name, record.document, feed.derives):
+            if self._derived(feed, record, line):
                 return Noticed("derived")
             return await self._made(feed, record)
         if line.busy:
