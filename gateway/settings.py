@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Settings of one gateway, from the environment (`CHANGEOVER_...`) or a `.env` file."""
 
-    model_config = SettingsConfigDict(env_prefix="CHANGEOVER_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CHANGEOVER_", env_file=".env", env_parse_none_str="null", extra="ignore", frozen=True
+    )
 
     content: Path | None = Field(
         None, description="folder with routes/, translators/ and policies/; default: the reference deployment"

@@ -13,6 +13,7 @@ from gateway.edge.api_keys import ApiClient, ApiKeys
 from gateway.edge.authenticator import Authenticator
 from gateway.edge.jwks import FileKeys, KeySource, UrlKeys
 from gateway.edge.tokens import Issuer, TokenVerifier
+from gateway.errors import SecretMissing
 
 
 def authenticator_of(clients: ClientsFile, http: httpx.AsyncClient) -> Authenticator:
@@ -33,20 +34,24 @@ def _client(key: KeyRule) -> ApiClient:
 
 
 def _issuer(rule: IssuerRule, http: httpx.AsyncClient) -> Issuer:
-    place = address(rule.jwks)
-    source: KeySource
-    if place.startswith("file:"):
-        source = FileKeys(Path(place.removeprefix("file:")), time.monotonic)
-    else:
-        source = UrlKeys(place, http, time.monotonic)
     return Issuer(
         name=rule.name,
         issuer=rule.issuer,
         audiences=frozenset(rule.audiences),
         algorithms=frozenset(rule.algorithms),
-        keys=source,
+        keys=_keys(rule, http),
         leeway_s=rule.leeway_s,
         client_claim=rule.client_claim,
         roles_claim=rule.roles_claim,
         plants_claim=rule.plants_claim,
     )
+
+
+def _keys(rule: IssuerRule, http: httpx.AsyncClient) -> KeySource:
+    place = address(rule.jwks)
+    if place.startswith("file:"):
+        return FileKeys(Path(place.removeprefix("file:")), time.monotonic)
+    try:
+        return UrlKeys(place, http, time.monotonic)
+    except ValueError as err:
+        raise SecretMissing(f"jwks of issuer {rule.name}: {err}") from err

@@ -94,6 +94,12 @@ def test_fields_chooses_what_is_shown_and_nothing_else_changes(plant: Plant) -> 
         ({"filter": "item eq '1' or"}, "filter"), ({"filter": "status eq 'unheard'"}, "filter"),
         ({"filter": "planned.start eq 'x'"}, "filter"), ({"filter": "item eq 'a' ; drop"}, "filter"),
         ({"filter": "(" * 400 + "item eq '1'" + ")" * 400}, "filter"),
+        *[({"filter": text}, "filter") for text in (
+            "item/any(x: x eq '1')", "item/any()", "item/all(x: x eq '1')", "cast(item,'Edm.Int32') eq 1",
+            "contains(item,'1')", "now() eq now()", "item eq '1' or 1 eq 1", "1 eq 1", "item eq '1", "item eq '1')",
+            "plant eq '2000'",
+        )],
+        ({"filter": "not (plant ne '2000')"}, "plant"),
     ],
     ids=str,
 )  # fmt: skip
@@ -102,6 +108,23 @@ def test_a_query_that_means_nothing_is_refused_with_its_parameter(
 ) -> None:
     problem = refused(hamburg.listed("production-orders", **query), 400, "malformed")
     assert problem["field"] in (field, *query["filter"].split()[:1]) if field == "filter" else problem["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("filter_", "said"),
+    [
+        ("item eq '" + "x" * 2048 + "'", "more than 2048 bytes"),
+        ("(" * 2500, "more than 2048 bytes"),
+        ("item in (" + ",".join(["'1'"] * 101) + ")", "more than 100 parts"),
+        (" or ".join(["item eq '1'"] * 60), "more than 100 parts"),
+        ("not (" * 17 + "item eq '1'" + ")" * 17, "nested deeper than 16"),
+    ],
+    ids=["2 KiB", "2,500 parentheses", "a list of 101", "a chain of 60", "17 deep"],
+)
+def test_a_filter_that_costs_too_much_to_read_is_refused(hamburg: Plant, filter_: str, said: str) -> None:
+    problem = refused(hamburg.listed("production-orders", filter=filter_), 400, "malformed")
+    assert problem["field"] == "filter"
+    assert said in problem["detail"]
 
 
 def test_a_parameter_given_twice_is_refused(hamburg: Plant) -> None:

@@ -6,12 +6,13 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.calls import Plant, refused
-from tests.support.gateway import RunningGateway
+from tests.e2e.calls import Plant, good, refused
+from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.simulated import Pair
 from tests.unit.identity import mint
 
@@ -95,9 +96,10 @@ ATTACKS: dict[str, Made] = {
     "x5c": _token({"x5c": ["MIIB"]}),
     "typ dpop+jwt": _token({"typ": "dpop+jwt"}),
     "over 8 KiB": _token(pad="x" * 9000),
-    "depth 100k": lambda: f"{mint.b64(b'{}')}.{mint.b64(b'[' * 3000)}.x",
+    "as deep as 8 KiB hold": _raw(lambda _: b'{"a":' + b"[" * 5800),
     "garbage": lambda: "a.b.c",
 }
+HUNDRED_THOUSAND_DEEP = _raw(lambda _: b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -108,6 +110,37 @@ def test_the_door_stays_shut(gateway: RunningGateway, name: str) -> None:
     refused(answer, 401, "not-authenticated")
     assert answer.headers["www-authenticate"].startswith('Bearer realm="changeover"')
     assert token not in answer.text
+
+
+def test_a_token_nested_a_hundred_thousand_deep_does_not_even_reach_the_verifier(gateway: RunningGateway) -> None:
+    answer = Plant(gateway.client(None, Authorization=f"Bearer {HUNDRED_THOUSAND_DEEP()}"), "1000").ordered()
+    assert (answer.status_code, answer.json()["code"]) == (431, "headers-too-large")
+
+
+def test_where_longer_headers_are_let_in_a_token_is_still_refused_by_its_size(
+    erps: Pair, tmp_path: Path, starter: Callable[[Deployment], RunningGateway]
+) -> None:
+    made = deployment(tmp_path, erps)
+    made.environment["CHANGEOVER_MAX_HEADER_BYTES"] = "1000000"
+    door = starter(made)
+    for token in (HUNDRED_THOUSAND_DEEP(), _token(pad="x" * 500_000)()):
+        answer = Plant(door.client(None, Authorization=f"Bearer {token}"), "1000").ordered()
+        assert refused(answer, 401, "not-authenticated")["reason"] == "too-large"
+
+
+def test_a_token_without_a_key_id_is_believed_only_where_its_issuer_has_one_key(gateway: RunningGateway) -> None:
+    nameless = gateway.client(None, Authorization=f"Bearer {_token({'kid': None}, roles=['mes'], plants=['1000'])()}")
+    plant = Plant(nameless, "1000")
+    good(plant.listed("production-orders", limit=1))
+    gateway.deployment.publish_keys("k1", "k2")
+    try:
+        give_up_at_s = time.monotonic() + 30  # a key file is looked at once a second
+        while (answer := plant.listed("production-orders", limit=1)).status_code == 200:
+            assert time.monotonic() < give_up_at_s
+            time.sleep(0.1)
+        assert refused(answer, 401, "not-authenticated")["reason"] == "unknown-key"
+    finally:
+        gateway.deployment.publish_keys("k1")
 
 
 def test_a_token_of_a_megabyte_does_not_even_reach_the_verifier(gateway: RunningGateway) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ class Call:
     method: str
     path: str
     under_way: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def word(self) -> str:
@@ -42,7 +43,8 @@ class Witness(ErpApp):
             return await super().__call__(scope, receive, send)
         word = f"{scope['method']} {scope['path']}"
         self._under_way.append(word)
-        self.calls.append(Call(scope["method"], scope["path"], tuple(self._under_way)))
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        self.calls.append(Call(scope["method"], scope["path"], tuple(self._under_way), headers))
         try:
             await asyncio.sleep(self.work_s)
             return await super().__call__(scope, receive, send)

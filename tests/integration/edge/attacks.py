@@ -335,6 +335,9 @@ DOCUMENTS = [
     _bad("JSON depth 100k", document(b"[" * 100_000 + b"]" * 100_000)),
     _bad("JSON integer of 5,000 digits", document(b'{"a": ' + b"9" * 5_000 + b"}")),
     _bad("JSON 10,001 members", document(b"[" + b",".join([b"1"] * 10_001) + b"]")),
+    # A version takes less than that; where it would take more, the text is too long.
+    _bad("JSON string over 1 MiB", document(b'{"a": "' + b"x" * 1_048_577 + b'"}'), 400, 413),
+    _bad("JSON of 9 MiB", document(b"[" + b"1," * 4_718_592 + b"1]"), 413),
     _bad("JSON trailing comma", document(b'{"a": 1,}')),
     _bad("JSON trailing text", document(b'{"a": 1} {"a": 2}')),
     _bad("JSON comment", document(b'{"a": 1} // x')),

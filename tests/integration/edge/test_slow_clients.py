@@ -186,3 +186,14 @@ def test_an_endless_trailer_is_cut_early(address: Address, echo: Echo) -> None:
             sent += 65536
     assert sent < 16_000_000
     assert echo.acted == []
+
+
+def test_an_endless_body_is_cut_early(address: Address, echo: Echo) -> None:
+    sent = 0
+    with Client(address) as client:
+        client.send(chunked(b""))
+        while sent < 300_000_000 and client.send(b"10000\r\n" + b"a" * 65536 + b"\r\n"):
+            sent += 65536
+    assert sent < LIMITS.max_body_bytes + 16_000_000
+    assert echo.acted == []
+    assert ask(address, get()).statuses == [200]

@@ -1,4 +1,4 @@
-"""Keys over a real socket: good ones, a redirect, and a server that never finishes."""
+"""Keys over a real socket, on a clock that is moved by hand: rotation, outage, and servers that do it wrong."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 
 from gateway.edge.jwks import UrlKeys, UrlKeysTimes
 from gateway.edge.tokens import TokenVerifier
-from gateway.errors import KeysUnavailable
+from gateway.errors import KeysUnavailable, NotAuthenticated
 from tests.unit.identity.mint import NOW, issuer, jwk, jwks, token
+from tests.unit.identity.test_jwks import Clock
 
 Script = Callable[[asyncio.StreamWriter], None]
 
@@ -86,3 +87,71 @@ async def test_a_server_that_never_finishes_is_given_up() -> None:
         with pytest.raises(KeysUnavailable):
             await keys.find("k1")
         assert keys.state().last_error == "unreachable"
+
+
+class Rotating:
+    """What a provider publishes; it may be changed while it serves, and be gone for a while."""
+
+    def __init__(self, *names: str) -> None:
+        self.publish(*names)
+
+    def publish(self, *names: str) -> None:
+        self.body = jwks(*[jwk("ES256", name) for name in names])
+        self.gone = False
+
+    def __call__(self, writer: asyncio.StreamWriter) -> None:
+        if not self.gone:
+            answer(self.body)(writer)
+
+
+async def test_a_key_that_was_taken_away_is_refused_when_its_time_is_over() -> None:
+    provider, clock = Rotating("k1", "k2"), Clock()
+    async with httpx.AsyncClient(trust_env=False) as http, served(provider) as (url, _):
+        guard = TokenVerifier([issuer(UrlKeys(url, http, clock))])
+        await guard.verify(token("ES256", "k1"), NOW)
+        provider.publish("k2")
+        clock.now_s += 300
+        with pytest.raises(NotAuthenticated):
+            await guard.verify(token("ES256", "k1"), NOW)
+        assert await guard.verify(token("ES256", "k2"), NOW)
+
+
+async def test_a_key_nobody_knows_is_asked_for_once_in_half_a_minute_and_found_after_that() -> None:
+    provider, clock = Rotating("k1"), Clock()
+    async with httpx.AsyncClient(trust_env=False) as http, served(provider) as (url, heads):
+        keys = UrlKeys(url, http, clock)
+        assert await keys.find("k1")
+        assert await keys.find("k2") is None
+        provider.publish("k1", "k2")
+        clock.now_s += 29
+        for number in range(1000):
+            assert await keys.find(f"x{number}") is None
+        assert await keys.find("k2") is None
+        assert len(heads) == 2
+        clock.now_s += 1
+        assert await keys.find("k2")
+    assert len(heads) == 3
+
+
+async def test_while_the_provider_is_gone_its_last_keys_hold_for_a_day_and_then_nobody_is_let_in() -> None:
+    provider, clock = Rotating("k1"), Clock()
+    async with httpx.AsyncClient(trust_env=False) as http, served(provider) as (url, heads):
+        keys = UrlKeys(url, http, clock)
+        assert await keys.find("k1")
+        provider.gone = True
+        for _ in range(3):
+            clock.now_s += 28_799
+            assert await keys.find("k1")
+        assert len(heads) > 1
+        assert keys.state().last_error == "unreachable"
+        clock.now_s += 4
+        with pytest.raises(KeysUnavailable):
+            await keys.find("k1")
+        provider.publish("k1")
+        clock.now_s += 30
+        await keys.close()
+        with pytest.raises(KeysUnavailable):
+            await keys.find("k1")  # it asks, and nobody waits for a provider that may still be gone
+        assert keys._flight is not None
+        await keys._flight
+        assert await keys.find("k1")
