@@ -60,7 +60,7 @@ async def serve(settings: Settings, started: Callable[[int, int], None] | None =
         data_plane = DataPlane(gateway, CLOCK, limits, gateway.metrics)
         pages = docs_app(lambda: gateway.in_force)
         data = _server(
-            DataPort(data_plane, pages),
+            DataPort(data_plane, pages, CLOCK),
             settings,
             settings.port,
             timeout_keep_alive=int(settings.keep_alive_s),

@@ -50,7 +50,7 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         x = self._introduced(scope, receive)
-        trace = continued(_only(scope["headers"], b"traceparent"), self._clock.new_id())
+        trace = continued(only(scope["headers"], b"traceparent"), self._clock.new_id())
         times: Times = []
         self._metrics.in_flight += 1
         try:
@@ -72,7 +72,7 @@ class DataPlane:
             in_force=in_force,
             clock=self._clock,
             limits=self._limits,
-            request_id=request_id_of(_only(scope["headers"], b"x-request-id"), self._clock),
+            request_id=request_id_of(only(scope["headers"], b"x-request-id"), self._clock),
             contract=in_force.contract(_version(scope["raw_path"])),
         )
 
@@ -167,7 +167,7 @@ def _timing(stages: tuple[str, ...]) -> str:
     return ", ".join([f"{name};dur=%.3f" for name in stages])
 
 
-def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
+def only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
     """The value of a header that is given exactly once."""
     found = [value for given, value in headers if given == name]
     return found[0].decode("latin-1") if len(found) == 1 else None

@@ -74,7 +74,7 @@ def docs_app(in_force: Callable[[], InForce]) -> Starlette:  # noqa: C901  # a l
 
     async def refused(request: Request, error: Exception) -> Response:
         shown = error if not hasattr(error, "status_code") else UnknownResource("There is nothing here.")
-        status, headers, body = rendered(shown, request.headers.get("x-request-id", "none"), in_force().public_url)
+        status, headers, body = rendered(shown, request.scope["request_id"], in_force().public_url)
         return Response(body, status, dict(headers))
 
     return Starlette(

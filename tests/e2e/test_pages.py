@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from gateway.problem import codes
+from tests.e2e.calls import refused
 from tests.support.gateway import RunningGateway
 
 PAGES = ("/", "/docs", "/docs/v1", "/docs/v2", "/problems/malformed", "/problems/outcome-unknown")
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Read(HTMLParser):
@@ -56,6 +58,37 @@ def test_a_page_has_no_script_and_loads_nothing_from_elsewhere(http: httpx.Clien
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+OTHERS = (
+    "/docs/style.css",
+    "/versions.json",
+    "/openapi/v2.json",
+    "/openapi/v7.json",
+    "/docs/v7",
+    "/problems/none",
+    "/x",
+    "/apis",
+)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *OTHERS])
+def test_every_page_and_every_address_without_one_says_which_request_it_answers(http: httpx.Client, path: str) -> None:
+    asked = {"X-Request-Id": "plant-manager-0001", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    answer = http.get(path, headers=asked)
+    assert answer.headers.get_list("x-request-id") == ["plant-manager-0001"]
+    assert re.fullmatch(f"00-{TRACE}-(?!00f067aa0ba902b7)[0-9a-f]{{16}}-01", answer.headers["traceparent"])
+    if answer.status_code != 200:
+        refused(answer, 404, answer.json()["code"])
+
+
+@pytest.mark.parametrize("given", ["short", "with space in it", "semi;colon;123"])
+def test_a_page_replaces_a_request_id_that_is_no_sound_one(http: httpx.Client, given: str) -> None:
+    answers = [http.get("/nothing/here", headers={"X-Request-Id": given}) for _ in range(2)]
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
+    assert given not in answers[0].text
 
 
 def test_the_style_loads_nothing_either(http: httpx.Client) -> None:
