@@ -111,7 +111,7 @@ def apply(
     content: Folder = None,
     database: Database = None,
     plan_id: Annotated[str | None, typer.Option("--plan", help="apply only if the plan is still this one")] = None,
-    reason: Annotated[str | None, typer.Option(help="why; stands in the audit")] = None,
+    reason: Annotated[str | None, typer.Option(help="why; stands in the audit; required with --unsafe-switch")] = None,
     unsafe_switch: Annotated[
         bool, typer.Option("--unsafe-switch", help="move cells between ERPs without a flip")
     ] = False,
@@ -122,6 +122,9 @@ def apply(
     output: Output = Format.TABLE,
 ) -> None:
     """Put declared content and cells in force: all of it in one transaction, or none."""
+    reason = (reason or "").strip() or None
+    if unsafe_switch and reason is None and not dry_run:
+        fail("--unsafe-switch needs a --reason: it stands in the audit", Exit.USAGE)
     with told():
         made = settings(content=content, database_url=database)
         files, found = declared(made)

@@ -117,7 +117,12 @@ async def apply(
     if found.empty:
         return found
     table = applied(found.table, content.cells, found.plan.changes)
-    detail = {"plan": found.plan.id, "content": content.revision, "changes": [str(c) for c in found.plan.changes]}
+    detail = {
+        "plan": found.plan.id,
+        "content": content.revision,
+        "changes": [str(c) for c in found.plan.changes],
+        "unsafe_switch": bool(found.guarded),
+    }
     await commit(store, found.plan, table, pack(files), AuditEntry(now_us, actor, "apply", reason, detail))
     return found
 

@@ -9,14 +9,15 @@ from tests.support.gateway import RunningGateway
 
 MOVE = ("    target: cloud\n    wave: wave-1", "    phase: cloud\n    target: cloud\n    wave: wave-1")
 BACK = (MOVE[1], MOVE[0])
-GATE, DIFFERENT, STALE, UNREACHABLE = 4, 3, 8, 6
+SWITCH = ("apply", "--unsafe-switch", "--reason", "a test moves plants")
+USAGE, GATE, DIFFERENT, STALE, UNREACHABLE = 2, 4, 3, 8, 6
 
 
 def reset(running: RunningGateway, original: dict[str, str]) -> None:
     """Put the content that the gateway started with in force again."""
     for name, text in original.items():
         (running.deployment.content / name).write_text(text, "utf-8")
-    assert running.deployment.cli("apply", "--unsafe-switch").exit_code == 0
+    assert running.deployment.cli(*SWITCH).exit_code == 0
     await_applied(running)
 
 

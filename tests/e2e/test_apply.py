@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.changes import BACK, DIFFERENT, GATE, MOVE, STALE, UNREACHABLE, await_applied
+from tests.e2e.changes import BACK, DIFFERENT, GATE, MOVE, STALE, SWITCH, UNREACHABLE, USAGE, await_applied
 from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.simulated import Pair
 
@@ -56,12 +56,16 @@ def test_a_plant_moves_by_plan_and_apply_and_by_nothing_else(
     dry = own.cli("apply", "--unsafe-switch", "--dry-run")
     assert (dry.exit_code, len(audit(own))) == (0, 1)
 
+    for unsaid in ((), ("--reason", ""), ("--reason", "  ")):
+        refused = own.cli("apply", "--unsafe-switch", *unsaid)
+        assert (refused.exit_code, "--reason" in refused.stderr, len(audit(own))) == (USAGE, True, 1)
+
     done = own.cli("apply", "--unsafe-switch", "--plan", shown["plan"], "--reason", "Saturday night")
     assert done.exit_code == 0, done.stderr
     running.await_revision(2)
     assert plant.listed("production-orders").headers["x-route"] == "cloud; epoch=2; phase=cloud"
 
-    assert own.cli("apply", "--unsafe-switch", "--plan", shown["plan"]).exit_code == STALE
+    assert own.cli(*SWITCH, "--plan", shown["plan"]).exit_code == STALE
     first, second = audit(own)
     assert (first["actor"], first["action"], second["action"], second["reason"]) == (
         "serve",
@@ -71,9 +75,10 @@ def test_a_plant_moves_by_plan_and_apply_and_by_nothing_else(
     )
     assert second["detail"]["plan"] == shown["plan"]
     assert len(second["detail"]["changes"]) == 4
+    assert (first["detail"]["unsafe_switch"], second["detail"]["unsafe_switch"]) == (False, True)
 
     own.edit("routes/waves.yaml", *BACK)
-    assert own.cli("apply", "--unsafe-switch").exit_code == 0
+    assert own.cli(*SWITCH).exit_code == 0
     running.await_revision(3)
     assert plant.listed("production-orders").headers["x-route"] == "legacy; epoch=3; phase=legacy"
 
@@ -112,7 +117,7 @@ def test_content_that_is_wrong_is_refused_with_file_line_and_column_and_nothing_
     for name, old, new, _ in edits:
         copy.edit(name, old, new)
     before = gateway.admin("/admin/v1/waves").json()
-    done = copy.cli("apply", "--unsafe-switch")
+    done = copy.cli(*SWITCH)
     assert done.exit_code == 1, (done.stdout, done.stderr)
     for name, _, _, said in edits:
         lines = [line for line in done.stderr.splitlines() if re.match(rf"{re.escape(name)}:[1-9]\d*:[1-9]\d*: ", line)]
@@ -182,7 +187,7 @@ def test_a_phase_this_release_does_not_carry_is_an_error_never_a_default(changin
     own, running = changing.deployment, changing
     plant = Plant(running.client("admin"), "1000")
     own.edit("routes/waves.yaml", MOVE[0], MOVE[1].replace("phase: cloud", "phase: shadow"))
-    done = own.cli("apply", "--unsafe-switch")
+    done = own.cli(*SWITCH)
     assert done.exit_code == 0
     await_applied(running)
     with own.erps.untouched():
@@ -203,6 +208,6 @@ def test_a_cell_that_is_taken_away_is_refused_without_the_word_and_unrouted_with
     (own.content / "routes/waves.yaml").write_text(text[:start] + text[text.index("  # Pune") :], "utf-8")
     assert own.cli("apply").exit_code == GATE
     good(plant.listed("production-orders"))
-    assert own.cli("apply", "--unsafe-switch").exit_code == 0
+    assert own.cli(*SWITCH).exit_code == 0
     await_applied(running)
     assert plant.listed("production-orders").json()["code"] == "unrouted-plant"

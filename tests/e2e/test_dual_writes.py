@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
+from tests.e2e.changes import SWITCH
 from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
 
@@ -231,7 +232,7 @@ def test_an_order_made_before_the_plant_moved_is_confirmed_under_its_old_number(
 
 def moved_to_the_cloud(own: Deployment, plant: Plant, key: str) -> None:
     own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
-    moved = own.cli("apply", "--unsafe-switch", "--wait", "30")
+    moved = own.cli(*SWITCH, "--wait", "30")
     assert moved.exit_code == 0, moved.output
     awaited(lambda: plant.read(ORDERS, key).headers["x-route"].startswith("cloud"))
 
@@ -276,7 +277,7 @@ def test_what_the_new_erp_never_got_is_not_there_under_a_strangers_number(own: D
             closed = own.cli("case", "close", str(case), "--reason", "gone", "--actor", "anna", content=False)
             assert closed.exit_code == 0, closed.output
         own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
-        assert own.cli("apply", "--unsafe-switch", "--wait", "30").exit_code == 0
+        assert own.cli(*SWITCH, "--wait", "30").exit_code == 0
         told = awaited(lambda: a if (a := plant.read(ORDERS, old)).status_code == 404 else None)
         assert "Nobody knows under which number s4 has" in refused(told, 404, "no-such-document")["detail"]
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, purchase, refused
+from tests.e2e.changes import SWITCH
 from tests.e2e.moves import awaited, operation
 from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
@@ -220,7 +221,7 @@ def test_a_plant_that_moves_takes_what_is_kept_along(own: Deployment) -> None:
         made, etag = bought(plant, incoterms=KEPT)
         good(in_both(plant, plant.change(ORDERS, made["id"], {"incoterms": "CIP"}, etag)))
         own.edit("routes/waves.yaml", "    phase: dual_legacy\n", "    phase: dual_cloud\n")
-        moved = own.cli("apply", "--unsafe-switch", "--wait", "30")
+        moved = own.cli(*SWITCH, "--wait", "30")
         assert moved.exit_code == 0, moved.output
         awaited(lambda: plant.read(ORDERS, made["id"]).headers["x-route"].startswith("cloud"))
         assert good(plant.read(ORDERS, made["id"]))["incoterms"] == "CIP"

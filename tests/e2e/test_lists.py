@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, purchase_line, refused
-from tests.e2e.changes import MOVE, await_applied
+from tests.e2e.changes import MOVE, SWITCH, await_applied
 from tests.support.gateway import Deployment, RunningGateway
 
 BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
@@ -151,7 +151,7 @@ def test_a_cursor_of_before_the_plant_moved_is_refused(changing: RunningGateway)
     cursor = good(plant.listed("production-orders", limit=1))["next"]
     etag = plant.read("production-orders", "1000000").headers["etag"]
     own.edit("routes/waves.yaml", *MOVE)
-    assert own.cli("apply", "--unsafe-switch").exit_code == 0
+    assert own.cli(*SWITCH).exit_code == 0
     await_applied(running)
     problem = refused(plant.listed("production-orders", limit=1, cursor=cursor), 400, "malformed")
     assert (problem["code"], problem["field"]) == ("cursor-expired", "cursor")

@@ -11,7 +11,7 @@ from functools import partial
 import httpx
 
 from tests.e2e.calls import order
-from tests.e2e.changes import BACK, MOVE
+from tests.e2e.changes import BACK, MOVE, SWITCH
 from tests.support.gateway import Deployment, RunningGateway
 
 WORKERS = 200
@@ -100,7 +100,7 @@ async def test_a_plant_moves_and_moves_back_while_two_hundred_clients_work(
         workers = [asyncio.create_task(one) for one in work]
         for number, (old, new) in enumerate(MOVES):
             own.edit("routes/waves.yaml", old, new)
-            apply = ("apply", "--unsafe-switch", "--wait", "120", "--content", str(own.content))
+            apply = (*SWITCH, "--wait", "120", "--content", str(own.content))
             moved = await asyncio.to_thread(partial(own.run, *apply, within_s=180))
             assert moved.returncode == 0, moved.stderr
             await asyncio.to_thread(running.await_revision, number + 2)

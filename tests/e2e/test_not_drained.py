@@ -8,12 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.changes import GATE, await_applied
+from tests.e2e.changes import GATE, SWITCH, await_applied
 from tests.e2e.moves import awaited, declare, made, open_legs, operation
 from tests.support.gateway import Deployment, RunningGateway
 from tests.support.simulated import SimErp
-
-SWITCH = ("apply", "--unsafe-switch")
 
 
 def _removed(own: Deployment) -> None:

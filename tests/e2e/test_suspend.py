@@ -10,11 +10,10 @@ from contextlib import closing
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.changes import await_applied
+from tests.e2e.changes import USAGE, await_applied
 from tests.e2e.moves import awaited, declare, made, open_legs, operation
 from tests.support.gateway import Deployment, RunningGateway
 
-USAGE = 2
 CELL = ("1000", "production")
 LEADS = {"dual_legacy": "legacy", "dual_cloud": "cloud"}
 

@@ -98,9 +98,10 @@ class _Show:
             self._tell(f"Plant {MOVED}: the last order is finished, the MES is quiet.")
             await plant.pause()
         self._declare(phase)
-        self._tell(f"changeover apply --unsafe-switch --wait {_DRAIN_S:.0f}   (plant {MOVED} to {phase})")
+        reason = f"demo: plant {MOVED} to {phase}"
+        self._tell(f'changeover apply --unsafe-switch --wait {_DRAIN_S:.0f} --reason "{reason}"')
         await self._demo.changeover(
-            "apply", "--content", str(self._demo.content), "--unsafe-switch", "--reason", "demo",
+            "apply", "--content", str(self._demo.content), "--unsafe-switch", "--reason", reason,
             "--wait", str(_DRAIN_S),
         )  # fmt: skip
         await self._followed(phase)
