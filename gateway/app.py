@@ -16,7 +16,7 @@ import httpx
 from gateway.connectors.registry import Connectors
 from gateway.control import waves
 from gateway.control.callers import authenticator_of
-from gateway.control.content import Content, load, read_folder, unpack
+from gateway.control.content import Content, load, load_folder, unpack
 from gateway.core.budget import Seat, seated
 from gateway.core.rates import RateClass, RateCounters
 from gateway.core.waves import WaveTable
@@ -131,8 +131,10 @@ class Gateway:
         await migrate(self.store, shipped() / "migrations")
         now = await running(self.store)
         if now is None:
-            files = await asyncio.to_thread(read_folder, self.settings.content or shipped())
-            content = await self._loaded(files)
+            embedded = self.settings.embedded_policies
+            files, content = await asyncio.to_thread(
+                load_folder, self.settings.content or shipped(), try_policies=embedded
+            )
             await waves.apply(
                 self.store, content, files, actor="serve", reason="first start", now_us=time.time_ns() // 1000
             )

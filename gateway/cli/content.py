@@ -18,7 +18,7 @@ import typer
 from gateway.cli.number_ranges import refusal, unfit
 from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
 from gateway.control import waves
-from gateway.control.content import FOLDERS, Content, load, read_folder
+from gateway.control.content import FOLDERS, Content, load_folder
 from gateway.edge.api_keys import generate
 from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
@@ -48,9 +48,8 @@ def with_store(made: Settings, work: Callable[[Store], Awaitable[T]], *, make: b
 
 def declared(made: Settings) -> tuple[dict[str, str], Content]:
     """The content folder's files, checked and compiled."""
-    files = read_folder(made.content or shipped())
     with progress.status("checking content"):
-        return files, load(files, try_policies=made.embedded_policies)
+        return load_folder(made.content or shipped(), try_policies=made.embedded_policies)
 
 
 def init(folder: Annotated[Path, typer.Argument(help="a new or empty folder")]) -> None:

@@ -18,7 +18,7 @@ from gateway.cli.content import Database, Folder
 from gateway.cli.output import Exit, Format, Output, show
 from gateway.connectors.factory import address, make_connector, secret
 from gateway.connectors.port import Connector
-from gateway.control.content import Content, load, read_folder
+from gateway.control.content import Content, load_folder
 from gateway.core.deployment import Erp
 from gateway.errors import ContentError, GatewayError, SecretMissing, StoreUnusable
 from gateway.policy.cache import DecisionCache
@@ -81,7 +81,7 @@ def _embedded_engine() -> Finding:
 def _content(made: Settings) -> Iterator[Finding]:
     folder = made.content or shipped()
     try:
-        content = load(read_folder(folder), try_policies=made.embedded_policies)
+        _, content = load_folder(folder, try_policies=made.embedded_policies)
     except ContentError as err:
         yield from (Finding("content", "bad", str(m), "mend the file") for m in err.mistakes)
         return

@@ -17,7 +17,7 @@ from gateway.app import policy_of
 from gateway.cli.content import Database, Folder
 from gateway.cli.explained import Row, refuses, walked
 from gateway.cli.output import Exit, Format, Output, fail, show, told
-from gateway.control.content import Content, load, read_folder, unpack
+from gateway.control.content import Content, load, load_folder, unpack
 from gateway.core.waves import WaveTable
 from gateway.edge.headers import Headers
 from gateway.edge.limits import EdgeLimits
@@ -121,7 +121,7 @@ async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
         await store.close()
     if now is not None and blob is not None and made.content is None:
         return load(unpack(blob), try_policies=made.embedded_policies), now.table
-    content = load(read_folder(made.content or shipped()), try_policies=made.embedded_policies)
+    _, content = load_folder(made.content or shipped(), try_policies=made.embedded_policies)
     return content, now.table if now else WaveTable(0, {cell.id: cell for cell in content.cells})
 
 

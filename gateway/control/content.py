@@ -8,26 +8,25 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
-from gateway.control.content_checks import cross_checked
+from gateway.control.content_checks import Declared, cross_checked
+from gateway.control.routes import Routes
 from gateway.core.contracts import Contract
 from gateway.core.deployment import ClientsFile, Erp, PlantsFile, WavesFile
 from gateway.core.manifests import EMPTY, Manifest
-from gateway.core.marked import Marked, parse, validated
+from gateway.core.marked import Marked
 from gateway.core.waves import Cell
 from gateway.dialects.compile import Translation
-from gateway.dialects.library import Dialect, load_dialects
+from gateway.dialects.library import Dialect, compiled_dialects
 from gateway.errors import ContentError, Mistake
 from gateway.policy.bundle import ActiveBundle, check_files
 
 FOLDERS = ("routes", "translators", "policies")
 _SKIPPED = ("translators/recorded/",)
 _MAX_FILE_BYTES = 4 * 1024 * 1024
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,25 @@ class Content:
 
 
 def read_folder(folder: Path) -> dict[str, str]:
-    """The content files below a folder: path -> text. Raises: ContentError."""
+    """The content files below a folder: path -> text. Raises: ContentError: every one that cannot be read."""
+    files, unread = _read(folder)
+    if unread:
+        raise ContentError(unread)
+    return files
+
+
+def load_folder(folder: Path, *, try_policies: bool = True) -> tuple[dict[str, str], Content]:
+    """The files below a folder, and what they say. Takes: `try_policies`, as `load`. Raises: ContentError: every mistake of every file."""
+    files, unread = _read(folder)
+    return files, load(files, try_policies=try_policies, unread=unread)
+
+
+def _read(folder: Path) -> tuple[dict[str, str], list[Mistake]]:
     files: dict[str, str] = {}
     mistakes: list[Mistake] = []
     for top in FOLDERS:
         if not (folder / top).is_dir():
-            mistakes.append(Mistake(str(folder / top), 0, 0, "the folder is missing"))
+            mistakes.append(Mistake(top, 0, 0, f"the folder is missing in {folder}"))
         for path in sorted((folder / top).rglob("*")):
             name = path.relative_to(folder).as_posix()
             if path.is_file() and _wanted(name):
@@ -75,9 +87,7 @@ def read_folder(folder: Path) -> dict[str, str]:
                     files[name] = _text(path)
                 except (OSError, UnicodeDecodeError, ValueError) as err:
                     mistakes.append(Mistake(name, 0, 0, str(err)))
-    if mistakes:
-        raise ContentError(mistakes)
-    return files
+    return files, mistakes
 
 
 def _wanted(name: str) -> bool:
@@ -111,44 +121,60 @@ def unpack(blob: bytes) -> dict[str, str]:
     return files
 
 
-def load(files: Mapping[str, str], *, try_policies: bool = True) -> Content:
+def load(files: Mapping[str, str], *, try_policies: bool = True, unread: Iterable[Mistake] = ()) -> Content:
     """Check and compile everything.
 
-    Takes: `try_policies`, False where the embedded engine will not answer from them. Raises: ContentError: every mistake of every file.
+    Takes: `try_policies`, False where the embedded engine will not answer from them; `unread`, files there are no texts of, and why.
+    Raises: ContentError: every mistake of every file.
     """
-    mistakes: list[Mistake] = []
-    routes = _Routes(files, mistakes)
+    mistakes = list(unread)
+    told = frozenset(m.file for m in mistakes)
+    routes = Routes(files, told, mistakes)
+    declared = _declared(files, routes, told, mistakes)
+    mistakes += cross_checked(declared)
+    bundle = _policies(files, told, mistakes, try_policies=try_policies)
+    plants, waves, clients = declared.plants, declared.waves, declared.clients
+    if mistakes or not (plants and waves and clients and bundle):
+        raise ContentError(list(dict.fromkeys(mistakes)))
+    return Content(
+        revision_of(files), declared.contracts, declared.erps, declared.manifests, plants, waves, clients,
+        declared.dialects, bundle, declared.marked,
+    )  # fmt: skip
+
+
+def _declared(files: Mapping[str, str], routes: Routes, told: frozenset[str], mistakes: list[Mistake]) -> Declared:
     plants = routes.one("routes/plants.yaml", PlantsFile)
     waves = routes.one("routes/waves.yaml", WavesFile)
     clients = routes.one("routes/clients.yaml", ClientsFile)
-    contracts = routes.many("routes/contracts/", Contract, lambda c: c.version)
-    erps = routes.many("routes/erps/", Erp, lambda e: e.erp)
-    manifests = routes.many("routes/manifests/", Manifest, lambda m: m.manifest)
+    contracts = routes.many("routes/contracts/", Contract, "version")
+    erps = routes.many("routes/erps/", Erp, "erp")
+    manifests = routes.many("routes/manifests/", Manifest, "manifest")
     regions = {code: plant.region for code, plant in plants.plants.items()} if plants else {}
-    dialects = _dialects(files, regions, mistakes)
-    report = check_files(_below(files, "policies/"), try_out_rules=try_policies)
-    mistakes += [_under("policies/", m) for m in report.mistakes]
+    texts = {k: v for k, v in _below(files, "translators/").items() if k.endswith(".yaml")}
+    dialects, found = compiled_dialects(texts, regions)
+    mistakes += [m for m in (_under("translators/", m) for m in found) if m.file not in told]
+    names = {
+        "plants": routes.names_in("routes/plants.yaml", "plants"),
+        "waves": routes.names_in("routes/waves.yaml", "waves"),
+        "versions": routes.names_of("routes/contracts/", "version"),
+        "erps": routes.names_of("routes/erps/", "erp"),
+        "manifests": routes.names_of("routes/manifests/", "manifest"),
+        "dialects": routes.folders("translators/"),
+    }
+    return Declared(contracts, erps, manifests, plants, waves, clients, dialects, names, routes.marked)
+
+
+def _policies(
+    files: Mapping[str, str], told: frozenset[str], mistakes: list[Mistake], *, try_policies: bool
+) -> ActiveBundle | None:
+    whole = not any(name.startswith("policies") for name in told)
+    report = check_files(_below(files, "policies/"), try_out_rules=try_policies, whole=whole)
+    if "policies" not in told:
+        mistakes += [m for m in (_under("policies/", m) for m in report.mistakes) if m.file not in told]
     mistakes += [
         Mistake(f"policies/{t.file}", t.line, 1, f"the test {t.name} failed") for t in report.tests if not t.passed
     ]
-    if mistakes or not (plants and waves and clients and report.bundle):
-        raise ContentError(mistakes)
-    revision, marks = revision_of(files), routes.marked
-    content = Content(revision, contracts, erps, manifests, plants, waves, clients, dialects, report.bundle, marks)
-    if found := cross_checked(content, marks):
-        raise ContentError(found)
-    return content
-
-
-def _dialects(
-    files: Mapping[str, str], regions: Mapping[str, str | None], mistakes: list[Mistake]
-) -> Mapping[str, Dialect]:
-    texts = {k: v for k, v in _below(files, "translators/").items() if k.endswith(".yaml")}
-    try:
-        return load_dialects(texts, regions)
-    except ContentError as err:
-        mistakes += [_under("translators/", m) for m in err.mistakes]
-        return {}
+    return report.bundle
 
 
 def _below(files: Mapping[str, str], prefix: str) -> dict[str, str]:
@@ -157,35 +183,6 @@ def _below(files: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 def _under(prefix: str, mistake: Mistake) -> Mistake:
     return Mistake(prefix + mistake.file, mistake.line, mistake.column, mistake.reason)
-
-
-class _Routes:
-    """Reads the YAML files of `routes/` and keeps their marks for the checks across files."""
-
-    def __init__(self, files: Mapping[str, str], mistakes: list[Mistake]) -> None:
-        self._files, self._mistakes = files, mistakes
-        self.marked: dict[str, Marked] = {}
-
-    def one(self, name: str, model: type[T]) -> T | None:
-        if name not in self._files:
-            self._mistakes.append(Mistake(name, 0, 0, "the file is missing"))
-            return None
-        try:
-            self.marked[name] = parse(name, self._files[name])
-            return validated(self.marked[name], model)  # type: ignore[type-var]  # every T here is a pydantic model
-        except ContentError as err:
-            self._mistakes += err.mistakes
-            return None
-
-    def many(self, prefix: str, model: type[T], key: Callable[[T], str]) -> dict[str, T]:
-        found: dict[str, T] = {}
-        for name in sorted(n for n in self._files if n.startswith(prefix) and n.endswith(".yaml")):
-            value = self.one(name, model)
-            if value is not None and key(value) in found:
-                self._mistakes.append(Mistake(name, 1, 1, f"{key(value)} stands in another file too"))
-            elif value is not None:
-                found[key(value)] = value
-        return found
 
 
 def names(mistakes: Iterable[Mistake]) -> str:

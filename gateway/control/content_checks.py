@@ -1,13 +1,18 @@
-"""What must hold across files: every name that one file says is declared in another."""
+"""What must hold across files: every name that one file says is declared in another.
+
+Files with mistakes of their own are checked as far as they can be read, and what they declare counts as declared: a mistake
+is told once, and hides no other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract, Resource
 from gateway.core.crosswalk import NUMBERED
+from gateway.core.deployment import ClientsFile, Erp, PlantsFile, WavesFile
 from gateway.core.manifests import Manifest
 from gateway.core.marked import Marked
 from gateway.core.waves import ENTERPRISE
@@ -15,31 +20,60 @@ from gateway.dialects.library import Dialect
 from gateway.dialects.resolve import Level
 from gateway.errors import Mistake
 
-if TYPE_CHECKING:
-    from gateway.control.content import Content
-
-
 _MOMENTS = ("date", "datetime")
 
 
-def cross_checked(content: Content, marked: Mapping[str, Marked]) -> list[Mistake]:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the files declare, as far as they can be read; `marked` are those that can be, by name.
+
+    `names`: kind -> what is declared of it, also in files with mistakes; None where nobody can know.
+    """
+
+    contracts: Mapping[str, Contract]
+    erps: Mapping[str, Erp]
+    manifests: Mapping[str, Manifest]
+    plants: PlantsFile | None
+    waves: WavesFile | None
+    clients: ClientsFile | None
+    dialects: Mapping[str, Dialect]
+    names: Mapping[str, frozenset[str] | None]
+    marked: Mapping[str, Marked]
+
+    def lacks(self, kind: str, name: str) -> bool:
+        """Whether a name is surely declared nowhere."""
+        known = self.names[kind]
+        return known is not None and name not in known
+
+    def file_of(self, folder: str, key: str, value: str) -> Marked:
+        """The file of a folder that calls itself `value` at `key`."""
+        return file_of(self.marked, folder, key, value)
+
+
+def cross_checked(declared: Declared) -> list[Mistake]:
     """Every name that leads nowhere."""
-    found = list(_waves(content, marked["routes/waves.yaml"]))
-    for name, erp in content.erps.items():
-        file = file_of(marked, "erps", "erp", name)
-        dialect = content.dialects.get(erp.dialect)
-        if dialect is None or dialect.file.kind != "erp":
-            found.append(file.mistake(("dialect",), f"no ERP dialect {erp.dialect!r}"))
-        elif not dialect.file.protocol:
-            found.append(file.mistake(("dialect",), f"the dialect {erp.dialect!r} names no protocol"))
-        if erp.manifest is not None and erp.manifest not in content.manifests:
-            found.append(file.mistake(("manifest",), f"no manifest {erp.manifest!r}"))
-    for name, manifest in content.manifests.items():
-        found += _manifest(manifest, file_of(marked, "manifests", "manifest", name))
-    for version, contract in content.contracts.items():
-        found += _contract(content, contract, file_of(marked, "contracts", "version", version))
-    found += _clients(content, marked["routes/clients.yaml"])
+    found: list[Mistake] = []
+    if declared.waves is not None:
+        found += _waves(declared, declared.waves, declared.marked["routes/waves.yaml"])
+    for name, erp in declared.erps.items():
+        found += _erp(declared, erp, declared.file_of("erps", "erp", name))
+    for name, manifest in declared.manifests.items():
+        found += _manifest(manifest, declared.file_of("manifests", "manifest", name))
+    for version, contract in declared.contracts.items():
+        found += _contract(declared, contract, declared.file_of("contracts", "version", version))
+    if declared.clients is not None:
+        found += _clients(declared, declared.clients, declared.marked["routes/clients.yaml"])
     return found
+
+
+def _erp(declared: Declared, erp: Erp, file: Marked) -> Iterator[Mistake]:
+    dialect = declared.dialects.get(erp.dialect)
+    if declared.lacks("dialects", erp.dialect) or (dialect is not None and dialect.file.kind != "erp"):
+        yield file.mistake(("dialect",), f"no ERP dialect {erp.dialect!r}")
+    elif dialect is not None and not dialect.file.protocol:
+        yield file.mistake(("dialect",), f"the dialect {erp.dialect!r} names no protocol")
+    if erp.manifest is not None and declared.lacks("manifests", erp.manifest):
+        yield file.mistake(("manifest",), f"no manifest {erp.manifest!r}")
 
 
 def _manifest(manifest: Manifest, file: Marked) -> Iterator[Mistake]:
@@ -84,16 +118,16 @@ def file_of(marked: Mapping[str, Marked], folder: str, key: str, value: str) -> 
     return next(m for m in files if isinstance(m.data, dict) and m.data.get(key) == value)
 
 
-def _waves(content: Content, file: Marked) -> Iterator[Mistake]:
+def _waves(declared: Declared, waves: WavesFile, file: Marked) -> Iterator[Mistake]:
     seen: dict[tuple[str, str], int] = {}
-    for i, rule in enumerate(content.waves.cells):
+    for i, rule in enumerate(waves.cells):
         for side, erp in (("legacy", rule.legacy), ("cloud", rule.cloud)):
-            if erp is not None and erp not in content.erps:
+            if erp is not None and declared.lacks("erps", erp):
                 yield file.mistake(("cells", i, side), f"no ERP {erp!r}")
         for plant in rule.plants:
-            if plant != ENTERPRISE and plant not in content.plants.plants:
+            if plant != ENTERPRISE and declared.lacks("plants", plant):
                 yield file.mistake(("cells", i, "plants"), f"no plant {plant!r} in plants.yaml")
-        if rule.wave is not None and rule.wave not in content.waves.waves:
+        if rule.wave is not None and declared.lacks("waves", rule.wave):
             yield file.mistake(("cells", i, "wave"), f"no wave {rule.wave!r}")
         for cell in rule.cells():
             if cell.id in seen:
@@ -101,15 +135,15 @@ def _waves(content: Content, file: Marked) -> Iterator[Mistake]:
             seen[cell.id] = i
 
 
-def _contract(content: Content, contract: Contract, file: Marked) -> Iterator[Mistake]:
-    dialect = content.dialects.get(contract.dialect)
-    if dialect is None or dialect.file.kind != "client":
-        yield file.mistake(("dialect",), f"no client dialect {contract.dialect!r}")
-        return
-    if contract.successor is not None and contract.successor not in content.contracts:
+def _contract(declared: Declared, contract: Contract, file: Marked) -> Iterator[Mistake]:
+    if contract.successor is not None and declared.lacks("versions", contract.successor):
         yield file.mistake(("successor",), f"no version {contract.successor!r}")
-    for name, resource in contract.resources.items():
-        yield from _resource(dialect, name, resource, file)
+    dialect = declared.dialects.get(contract.dialect)
+    if declared.lacks("dialects", contract.dialect) or (dialect is not None and dialect.file.kind != "client"):
+        yield file.mistake(("dialect",), f"no client dialect {contract.dialect!r}")
+    elif dialect is not None:
+        for name, resource in contract.resources.items():
+            yield from _resource(dialect, name, resource, file)
 
 
 def _resource(dialect: Dialect, name: str, resource: Resource, file: Marked) -> Iterator[Mistake]:
@@ -141,13 +175,13 @@ def filterable(level: Level) -> dict[str, str]:
     }
 
 
-def _clients(content: Content, file: Marked) -> Iterator[Mistake]:
-    for kind, rows in (("keys", content.clients.keys), ("issuers", content.clients.issuers)):
+def _clients(declared: Declared, clients: ClientsFile, file: Marked) -> Iterator[Mistake]:
+    for kind, rows in (("keys", clients.keys), ("issuers", clients.issuers)):
         ids = [getattr(row, "id", None) or getattr(row, "name", "") for row in rows]
         for i, id_ in enumerate(ids):
             if id_ in ids[:i]:
                 yield file.mistake((kind, i), f"{id_!r} stands twice")
-    for i, key in enumerate(content.clients.keys):
+    for i, key in enumerate(clients.keys):
         for plant in key.plants:
-            if plant != ENTERPRISE and plant not in content.plants.plants:
+            if plant != ENTERPRISE and declared.lacks("plants", plant):
                 yield file.mistake(("keys", i, "plants"), f"no plant {plant!r} in plants.yaml")

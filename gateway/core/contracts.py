@@ -83,13 +83,15 @@ class Contract(_Strict):
 
     @model_validator(mode="after")
     def _ordered(self) -> Contract:
-        for moment in (self.deprecated_at, self.sunset_at):
-            if moment is not None and moment.tzinfo is None:
-                raise ValueError("deprecated_at and sunset_at need a zone")
-        if self.sunset_at and (self.deprecated_at is None or self.sunset_at < self.deprecated_at):
-            raise ValueError("a version is deprecated before its sunset: set deprecated_at, not after sunset_at")
+        wrong = []
+        if any(moment is not None and moment.tzinfo is None for moment in (self.deprecated_at, self.sunset_at)):
+            wrong.append("deprecated_at and sunset_at need a zone")
+        elif self.sunset_at and (self.deprecated_at is None or self.sunset_at < self.deprecated_at):
+            wrong.append("a version is deprecated before its sunset: set deprecated_at, not after sunset_at")
         if self.limits.page_default > self.limits.page_max:
-            raise ValueError("limits.page_default is over limits.page_max")
+            wrong.append("limits.page_default is over limits.page_max")
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 

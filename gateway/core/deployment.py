@@ -46,9 +46,9 @@ class Auth(_Strict):
     @model_validator(mode="after")
     def _complete(self) -> Auth:
         needs = {"none": (), "basic": ("user", "secret"), "bearer": ("secret",), "tryton": ("user", "secret")}
-        for name in needs.get(self.kind, ("user", "secret", "token_path")):
-            if getattr(self, name) is None:
-                raise ValueError(f"auth of kind {self.kind} needs {name}")
+        wanted = needs.get(self.kind, ("user", "secret", "token_path"))
+        if missing := [name for name in wanted if getattr(self, name) is None]:
+            raise ValueError(f"auth of kind {self.kind} needs {', '.join(missing)}")
         return self
 
 
@@ -106,14 +106,16 @@ class CellRule(_Strict):
 
     @model_validator(mode="after")
     def _sound(self) -> CellRule:
-        for domain in self.domains:
-            if domain not in DOMAINS:
-                raise ValueError(f"no domain {domain!r}; there are {', '.join(DOMAINS)}")
-        for phase in (self.phase, self.target):
-            if phase is not None and phase not in DECLARABLE:
-                raise ValueError(f"no phase {phase!r} to declare; there are {', '.join(DECLARABLE)}")
+        wrong = [f"no domain {d!r}; there are {', '.join(DOMAINS)}" for d in self.domains if d not in DOMAINS]
+        wrong += [
+            f"no phase {phase!r} to declare; there are {', '.join(DECLARABLE)}"
+            for phase in (self.phase, self.target)
+            if phase is not None and phase not in DECLARABLE
+        ]
         if self.cloud is None and self.phase != "legacy":
-            raise ValueError("a cell without a cloud ERP stays in phase legacy")
+            wrong.append("a cell without a cloud ERP stays in phase legacy")
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
     def cells(self) -> Iterator[Cell]:

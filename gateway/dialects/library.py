@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from gateway.core.marked import Marked, parse, validated
+from gateway.core.marked import Marked, parse, salvaged
 from gateway.dialects.compile import Translation, compile_plan
 from gateway.dialects.grammar import DialectFile, FieldRule, ObjectFile, ObjectOverlay, OverlayFile, UnitFile
 from gateway.dialects.resolve import Problems, Setting, Where, resolve
@@ -41,14 +41,20 @@ class Dialect:
         return _placed(self.files[object_], self.overlays.get(plant, ()), object_, where, reason)
 
 
+_NO_UNITS = UnitFile(title="stands in for a table that cannot be read", units={})
+_REFERRED_TO = frozenset({"parameters", "defaults", "units", "values"})
+"""What of a dialect's own file its objects name: where it is wrong, only their shape can be told."""
+
+
 @dataclass(slots=True)
 class _Sources:
-    """The parsed files of one dialect."""
+    """The files of one dialect. `unread` are those that are no YAML: nobody knows what they say."""
 
     name: str
     head: Marked | None = None
     objects: dict[str, Marked] = field(default_factory=dict)
-    overlays: dict[str, Marked] = field(default_factory=dict)
+    overlays: dict[str, tuple[Marked, OverlayFile]] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
 
 
 def load_dialects(texts: Mapping[str, str], regions: Mapping[str, str | None]) -> Mapping[str, Dialect]:
@@ -57,62 +63,102 @@ def load_dialects(texts: Mapping[str, str], regions: Mapping[str, str | None]) -
     Takes: `texts`, file name below `translators/` -> YAML; `regions`, plant -> its region.
     Raises: ContentError: every mistake of every file.
     """
-    mistakes: list[Mistake] = []
-    units: dict[str, UnitFile] = {}
-    sources: dict[str, _Sources] = {}
-    for name, text in sorted(texts.items()):
-        try:
-            _sort(PurePosixPath(name), parse(name, text), units, sources)
-        except ContentError as err:
-            mistakes += err.mistakes
-    made = {}
-    for source in sources.values():
-        try:
-            made[source.name] = _dialect(source, units, regions)
-        except ContentError as err:
-            mistakes += err.mistakes
+    made, mistakes = compiled_dialects(texts, regions)
     if mistakes:
         raise ContentError(mistakes)
     return made
 
 
-def _sort(path: PurePosixPath, marked: Marked, units: dict[str, UnitFile], sources: dict[str, _Sources]) -> None:
+def compiled_dialects(
+    texts: Mapping[str, str], regions: Mapping[str, str | None]
+) -> tuple[dict[str, Dialect], list[Mistake]]:
+    """The dialects that have no mistakes, and every mistake of the others."""
+    mistakes: list[Mistake] = []
+    units: dict[str, UnitFile] = {}
+    sources: dict[str, _Sources] = {}
+    for name, text in sorted(texts.items()):
+        path = PurePosixPath(name)
+        try:
+            _sort(path, parse(name, text), units, sources, mistakes)
+        except ContentError as err:
+            mistakes += err.mistakes
+            if path.parts[0] == "units":
+                units[path.stem] = _NO_UNITS
+            else:
+                sources.setdefault(path.parts[0], _Sources(path.parts[0])).unread.add("/".join(path.parts[1:]))
+    made = {}
+    for source in sources.values():
+        found: list[Mistake] = []
+        dialect = _dialect(source, units, regions, found)
+        if dialect is not None and not found and not source.unread:
+            made[source.name] = dialect
+        mistakes += found
+    return made, list(dict.fromkeys(mistakes))
+
+
+def _sort(
+    path: PurePosixPath,
+    marked: Marked,
+    units: dict[str, UnitFile],
+    sources: dict[str, _Sources],
+    mistakes: list[Mistake],
+) -> None:
     folder, *rest = path.parts
     if folder == "units":
-        units[path.stem] = validated(marked, UnitFile)
+        table = salvaged(marked, UnitFile)
+        mistakes += table.mistakes
+        units[path.stem] = table.value or _NO_UNITS
         return
     source = sources.setdefault(folder, _Sources(folder))
     if rest == ["dialect.yaml"]:
         source.head = marked
     elif rest[0] == "overlays":
-        source.overlays[str(validated(marked, OverlayFile).overlay)] = marked
+        overlay = salvaged(marked, OverlayFile)
+        mistakes += overlay.mistakes
+        if overlay.mistakes:
+            source.unread.add("/".join(rest))
+        if overlay.value is not None:
+            source.overlays[overlay.value.overlay] = (overlay.marked, overlay.value)
     else:
         source.objects[path.stem] = marked
 
 
-def _dialect(source: _Sources, units: Mapping[str, UnitFile], regions: Mapping[str, str | None]) -> Dialect:
-    if source.head is None:
-        raise ContentError([Mistake(f"{source.name}/dialect.yaml", 0, 0, "the dialect has no dialect.yaml")])
-    head = validated(source.head, DialectFile)
-    if head.units and head.units not in units:
-        raise ContentError([source.head.mistake(("units",), f"no unit table {head.units!r}")])
-    table = units.get(head.units) if head.units else None
+def _dialect(
+    source: _Sources, units: Mapping[str, UnitFile], regions: Mapping[str, str | None], mistakes: list[Mistake]
+) -> Dialect | None:
+    head = _head(source, units, mistakes)
+    if head is None:
+        for marked in source.objects.values():
+            mistakes += salvaged(marked, ObjectFile).mistakes
+        return None
+    table = units.get(head.units, _NO_UNITS) if head.units else None
     translations: dict[tuple[str, str], Translation] = {}
     chains = {plant: _chain(source, plant, regions.get(plant)) for plant in (ENTERPRISE, *regions)}
-    mistakes: list[Mistake] = []
     for plant, chain in chains.items():
-        if plant != ENTERPRISE and not chain:
-            continue
-        try:
-            translations |= _compiled(source, head, table, plant, chain)
-        except ContentError as err:
-            mistakes += err.mistakes
-    if mistakes:
-        raise ContentError(list(dict.fromkeys(mistakes)))
-    return Dialect(source.name, head, tuple(source.objects), translations, source.objects, chains)
+        if plant == ENTERPRISE or chain:
+            translations |= _compiled(source, head, table, plant, chain, mistakes)
+    overlays = {plant: tuple(marked for marked, _ in chain) for plant, chain in chains.items()}
+    return Dialect(source.name, head, tuple(source.objects), translations, source.objects, overlays)
 
 
-def _chain(source: _Sources, plant: str, region: str | None) -> tuple[Marked, ...]:
+def _head(source: _Sources, units: Mapping[str, UnitFile], mistakes: list[Mistake]) -> DialectFile | None:
+    """The dialect's own file; None where its objects cannot be judged by it."""
+    if source.head is None:
+        if "dialect.yaml" not in source.unread:
+            mistakes.append(Mistake(f"{source.name}/dialect.yaml", 0, 0, "the dialect has no dialect.yaml"))
+        return None
+    found = salvaged(source.head, DialectFile)
+    mistakes += found.mistakes
+    head = found.value
+    if head is not None and head.units and head.units not in units:
+        mistakes.append(source.head.mistake(("units",), f"no unit table {head.units!r}"))
+    return None if any(path[0] in _REFERRED_TO for path in found.cut) else head
+
+
+_Chain = tuple[tuple[Marked, OverlayFile], ...]
+
+
+def _chain(source: _Sources, plant: str, region: str | None) -> _Chain:
     names = [f"region/{region}"] if region else []
     if plant != ENTERPRISE:
         names.append(f"plant/{plant}")
@@ -120,43 +166,45 @@ def _chain(source: _Sources, plant: str, region: str | None) -> tuple[Marked, ..
 
 
 def _compiled(
-    source: _Sources, head: DialectFile, table: UnitFile | None, plant: str, chain: tuple[Marked, ...]
+    source: _Sources, head: DialectFile, table: UnitFile | None, plant: str, chain: _Chain, mistakes: list[Mistake]
 ) -> dict[tuple[str, str], Translation]:
-    overlays = [validated(marked, OverlayFile) for marked in chain]
     parameters = dict(head.parameters)
     values = dict(head.values)
-    for overlay in overlays:
+    for _, overlay in chain:
         parameters |= overlay.parameters
         values |= overlay.values
     setting = Setting(source.name, head.model_copy(update={"values": values}), table, parameters)
     made: dict[tuple[str, str], Translation] = {}
-    mistakes: list[Mistake] = []
     for name, marked in source.objects.items():
         try:
-            made[name, plant] = _translation(setting, marked, name, chain, overlays)
+            made[name, plant] = _translation(setting, marked, name, chain)
         except ContentError as err:
             mistakes += err.mistakes
-    if mistakes:
-        raise ContentError(mistakes)
     return made
 
 
-def _translation(
-    setting: Setting, marked: Marked, name: str, chain: Sequence[Marked], overlays: list[OverlayFile]
-) -> Translation:
-    file = validated(marked, ObjectFile)
+def _translation(setting: Setting, marked: Marked, name: str, chain: _Chain) -> Translation:
+    """Raises: ContentError: every mistake of the file, also of the fields beside one that cannot be read."""
+    found = salvaged(marked, ObjectFile)
+    mistakes = list(found.mistakes)
+    file = found.value
+    if file is None:
+        raise ContentError(mistakes)
     if file.object != name:
-        raise ContentError([marked.mistake(("object",), f"the file is called {name}.yaml")])
-    for overlay in overlays:
+        mistakes.append(marked.mistake(("object",), f"the file is called {name}.yaml"))
+    for _, overlay in chain:
         if name in overlay.objects:
             file = laid_over(file, overlay.objects[name])
-    problems = Problems()
+    problems = Problems(unread=frozenset(found.cut))
+    plan = None
     try:
         plan = resolve(setting, file, problems)
     except ValueError as err:
-        raise ContentError([marked.mistake((), str(err))]) from err
-    if plan is None:
-        raise ContentError([_placed(marked, chain, name, where, reason) for where, reason in problems.found])
+        mistakes.append(found.marked.mistake((), str(err)))
+    overlays = [laid for laid, _ in chain]
+    mistakes += [_placed(found.marked, overlays, name, where, reason) for where, reason in problems.found]
+    if plan is None or mistakes:
+        raise ContentError(mistakes)
     return compile_plan(plan)
 
 

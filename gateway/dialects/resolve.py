@@ -58,9 +58,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Problems:
-    """Mistakes found on the way: path in the object's file, and the reason."""
+    """Mistakes found on the way: path in the object's file, and the reason.
+
+    `unread` are fields whose own mistakes are told already: they are not missing.
+    """
 
     found: list[tuple[Where, str]] = field(default_factory=list)
+    unread: frozenset[Where] = frozenset()
 
     def add(self, where: Where, reason: str) -> None:
         self.found.append((where, reason))
@@ -90,14 +94,13 @@ def resolve(setting: Setting, file: ObjectFile, problems: Problems) -> Plan | No
     before = len(problems.found)
     whole = FieldRule(fields=file.fields, constants=file.constants, ignore=file.ignore, unsupported=file.unsupported)
     level = _level(setting, whole, spec.fields, (), problems)
+    beside = frozenset(name for name, lacking in level.unsupported.items() if lacking.policy == "keep_beside")
+    for name in sorted(beside & {spec.key, "plant"}):
+        problems.add(("unsupported", name), "it says which document it is: it cannot be kept beside")
     if len(problems.found) > before:
         return None
     verbs = {verb: tuple(steps) for verb, steps in file.verbs.items()}
     native = parametrised(file.native, setting.parameters)
-    beside = frozenset(name for name, lacking in level.unsupported.items() if lacking.policy == "keep_beside")
-    if names := sorted(beside & {spec.key, "plant"}):
-        problems.add(("unsupported", names[0]), "it says which document it is: it cannot be kept beside")
-        return None
     return Plan(setting.name, spec, native, level, verbs, setting.parameters, beside)
 
 
@@ -122,8 +125,14 @@ def _complete(
     mapped = {name for e in entries for name in e.canonical} | {
         n.strip() for key in rule.fields for n in key.split("+")
     }
+    mapped_wrongly = {
+        name.strip()
+        for path in problems.unread
+        if path[:-1] in ((*where, "fields"), (*where, "unsupported"))
+        for name in str(path[-1]).split("+")
+    }
     for name in specs:
-        if name not in mapped and name not in rule.unsupported:
+        if name not in mapped and name not in rule.unsupported and name not in mapped_wrongly:
             problems.add(
                 (*where, "fields"), f"the canonical field {name!r} is neither mapped nor listed as unsupported"
             )

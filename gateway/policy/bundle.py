@@ -17,7 +17,7 @@ from typing import Any
 from gateway.errors import ContentError, Mistake
 from gateway.policy.data import DATA_FILES, read_data
 from gateway.policy.manifest import MANIFEST, Manifest, read_manifest
-from gateway.policy.trial import TestResult, Trial, try_out
+from gateway.policy.trial import TestResult, Trial, read_only, try_out
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 
@@ -94,8 +94,11 @@ def revision_of(files: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def check_files(files: Mapping[str, str], *, try_out_rules: bool = True) -> Report:
-    """Check a bundle given as its files. Takes: `try_out_rules`, False where another engine than the embedded one answers."""
+def check_files(files: Mapping[str, str], *, try_out_rules: bool = True, whole: bool = True) -> Report:
+    """Check a bundle given as its files.
+
+    Takes: `try_out_rules`, False where another engine than the embedded one answers; `whole`, False where a file could not be read.
+    """
     mistakes: list[Mistake] = []
     data: dict[str, Any] = {}
     manifest: Manifest | None = None
@@ -107,9 +110,9 @@ def check_files(files: Mapping[str, str], *, try_out_rules: bool = True) -> Repo
         data = read_data(files)
     except ContentError as error:
         mistakes += error.mistakes
-    if manifest is None:
-        return Report(tuple(mistakes))
     modules = tuple((name, text) for name, text in files.items() if name.endswith(".rego"))
+    if mistakes or manifest is None or not whole:
+        return Report((*mistakes, *(read_only(modules) if try_out_rules else ())))
     data_json = json.dumps(data)
     trial = try_out(manifest, modules, data_json) if try_out_rules else Trial()
     mistakes += trial.mistakes

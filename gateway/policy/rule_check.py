@@ -311,7 +311,9 @@ class RuleCheck:
             used = self._rule_at(path[1:])
             if used is not None and self._world.rules[used[0]][used[1]] == "function":
                 self.uses.add(used)
-                return
+            else:
+                self._refuse(inside, f"{name} is no function of this bundle")
+            return
         if name in BUILTINS:
             if len(inside["params"]) != BUILTINS[name]:
                 self._refuse(inside, f"{name} takes {BUILTINS[name]} argument(s)")

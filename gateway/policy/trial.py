@@ -52,14 +52,29 @@ def try_out(manifest: Manifest, modules: tuple[tuple[str, str], ...], data_json:
     """Parse, check and test the modules in another process."""
     if find_spec("regorus") is None:
         return Trial([Mistake(MANIFEST, 0, 0, f"no embedded engine on this platform; {SERVER_HINT}")])
-    job = {
-        "modules": modules,
-        "data": data_json,
-        "document": manifest.whole_tree(),
-        "entry": f"data.{manifest.package}.{manifest.rule}",
-        "question": Projector(manifest).project(nobody(), 0).decode(),
-        "cpu_s": CPU_LIMIT_S,
-    }
+    return _finish(
+        _said(
+            {
+                "modules": modules,
+                "data": data_json,
+                "document": manifest.whole_tree(),
+                "entry": f"data.{manifest.package}.{manifest.rule}",
+                "question": Projector(manifest).project(nobody(), 0).decode(),
+                "cpu_s": CPU_LIMIT_S,
+            }
+        ),
+        manifest,
+    )
+
+
+def read_only(modules: tuple[tuple[str, str], ...]) -> list[Mistake]:
+    """What is wrong with the modules whatever the manifest and the data say, where those cannot be read."""
+    if find_spec("regorus") is None or not modules:
+        return []
+    return _said({"modules": modules, "read_only": True, "cpu_s": CPU_LIMIT_S}).mistakes
+
+
+def _said(job: Mapping[str, Any]) -> Trial:
     # A clean environment: a policy's tests have no business with this process's secrets.
     environment = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "RUST_BACKTRACE": "0"}
     command = [sys.executable, "-P", "-m", "gateway.policy.runner"]
@@ -76,7 +91,7 @@ def try_out(manifest: Manifest, modules: tuple[tuple[str, str], ...], data_json:
         output = done.stdout
     except subprocess.TimeoutExpired as error:
         output = (error.stdout or b"").decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-    return _finish(_read_trial(output), manifest)
+    return _read_trial(output)
 
 
 def _read_trial(output: str) -> Trial:
