@@ -24,6 +24,9 @@ from gateway.store.sql import StoreDown
 from gateway.writes.engine import Pending, Write, Writes, Written
 from gateway.writes.place import Place
 
+_MOST_PAGES = 20
+"""Pages of an ERP that one list may read: a caller who gets an empty one with a `next` goes on from there."""
+
 
 async def execute(x: Exchange) -> Exchange:
     """Carry out the operation. Raises: what the ERP's answer means, in the caller's terms."""
@@ -107,14 +110,31 @@ async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
         where = await _own_numbers(numbers, side, where)
     place = read_cursor(listing.cursor, cell, side.side, listing) if listing.cursor else None
     try:
-        page = await search(side, where, listing.order, listing.limit, place, x.deadline_s)
+        shown, place = await _page(x, side, listing, where, place)
     except Unfilterable as err:
         raise unlistable(x, err) from err
-    cursor = write_cursor(page.cursor, cell, side.side, listing) if page.cursor else None
-    shown = [document for document in page.documents if await _may_see(x, document)]
+    cursor = write_cursor(place, cell, side.side, listing) if place else None
     if numbers:
         shown = await for_client(numbers, side.name, side.translation.plan.spec.name, shown)
     return Result(documents=tuple(shown), cursor=cursor)
+
+
+async def _page(
+    x: Exchange, side: ErpSide, listing: Listing, where: Filter, place: str | None
+) -> tuple[list[Document], str | None]:
+    """The next documents that the caller may see, and where the ones after them are.
+
+    ERPs keep the documents of all plants in one place, so a page of theirs may hold nothing of this cell: then the one after it is
+    read. Only whole pages are taken, because a cursor is the ERP's own place between two of them.
+    """
+    half_time_s = x.deadline_s - required(x.contract, "contract").limits.deadline_s / 2
+    for _ in range(_MOST_PAGES):
+        page = await search(side, where, listing.order, listing.limit, place, x.deadline_s)
+        shown = [document for document in page.documents if await _may_see(x, document)]
+        place = page.cursor
+        if shown or place is None or x.clock.steady() > half_time_s:
+            break
+    return shown, place
 
 
 def unlistable(x: Exchange, err: Unfilterable) -> Malformed:

@@ -171,7 +171,12 @@ def _list_parameters(contract: Contract, rule: Resource) -> list[Json]:
     return [
         *made,
         {"name": "limit", "in": "query", "schema": limit},
-        {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "`next` of the page before."},
+        {
+            "name": "cursor",
+            "in": "query",
+            "schema": {"type": "string"},
+            "description": "`next` of the page before; only a page without one is the last.",
+        },
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -33,15 +34,18 @@ class Plant:
     def listed(self, resource: str, **query: Any) -> httpx.Response:
         return self.http.get(self.url(resource), params=query)
 
-    def rows(self, resource: str, **query: Any) -> list[Json]:
-        """All rows over all pages."""
-        found: list[Json] = []
+    def pages(self, resource: str, **query: Any) -> Iterator[Json]:
+        """All pages of a list."""
         while True:
             page = good(self.listed(resource, **query))
-            found += page["items"]
+            yield page
             if page["next"] is None:
-                return found
+                return
             query["cursor"] = page["next"]
+
+    def rows(self, resource: str, **query: Any) -> list[Json]:
+        """All rows over all pages."""
+        return [row for page in self.pages(resource, **query) for row in page["items"]]
 
     def read(self, resource: str, key: str, **query: Any) -> httpx.Response:
         return self.http.get(self.url(resource, key), params=query)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, purchase_line, refused
 from tests.e2e.changes import MOVE, SWITCH, await_applied
-from tests.support.gateway import Deployment, RunningGateway
+from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.witness import witness, witnessed_pair
 
 BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
 
@@ -28,6 +30,46 @@ def test_going_through_all_pages_shows_every_row_once(plant: Plant, limit: int) 
     assert len(ids) == len(set(ids))
     assert set(ids) == {row["id"] for row in plant.rows("production-orders", limit=200)}
     assert len(ids) >= 5
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_no_page_is_empty_where_another_plant_bought_much_in_between(hamburg: Plant, limit: int) -> None:
+    """The ERP lists the purchase orders of all its plants: only their lines tell whose they are."""
+    own = []
+    for plant, orders in (("1000", 1), ("2000", 8), ("1000", 2), ("2000", 8), ("1000", 1)):
+        made = [good(hamburg.at(plant).bought(), 201)["id"] for _ in range(orders)]
+        own += made if plant == "1000" else []
+    pages = list(hamburg.pages("purchase-orders", limit=limit))
+    assert all(page["items"] for page in pages[:-1])
+    ids = [row["id"] for page in pages for row in page["items"]]
+    assert len(ids) == len(set(ids))
+    assert set(own) <= set(ids) == {row["id"] for row in hamburg.rows("purchase-orders", limit=200)}
+
+
+def test_a_list_that_would_have_to_go_on_for_long_asks_the_erp_so_often_only_and_the_next_page_goes_on(
+    tmp_path: Path, starter: Callable[[Deployment], RunningGateway]
+) -> None:
+    with witnessed_pair() as pair:
+        plant = Plant(starter(deployment(tmp_path, pair)).client("admin"), "1000")
+        first = good(plant.bought(), 201)["id"]
+        for _ in range(30):
+            good(plant.at("2000").bought(), 201)
+        last = good(plant.bought(), 201)["id"]
+        calls = witness(pair.legacy).calls
+        seen, pages = [], 0
+        cursor: dict[str, str] = {}
+        while True:
+            mark = len(calls)
+            page = good(plant.listed("purchase-orders", limit=1, **cursor))
+            assert len(calls) - mark <= 20
+            pages += 1
+            seen += [row["id"] for row in page["items"]]
+            if page["next"] is None:
+                break
+            cursor = {"cursor": page["next"]}
+    assert (seen.count(first), seen.count(last)) == (1, 1)
+    assert len(seen) == len(set(seen))
+    assert pages < len(calls)
 
 
 @BOTH
