@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
+from docs.maps import folders, mapped
 from gateway.cli.main import app
 from gateway.control.content import load, read_folder
 from gateway.core.canonical import OBJECTS
@@ -67,6 +68,9 @@ def generated() -> dict[Path, str]:
     for name, model in SCHEMAS.items():
         files[REFERENCE / "schemas" / f"{name}.json"] = _json(model.model_json_schema())
     files[REFERENCE / "schemas" / "policy-answer.json"] = _json(answer_schema())
+    for folder in reversed(folders(ROOT / "gateway")):
+        if (text := mapped(folder)) is not None:
+            files[folder.relative_to(ROOT) / "README.md"] = text
     return files
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import ROOT, generated
+from docs.maps import folders, held, said_of
 
 PAGES = sorted(
     p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("gateway/**/*.md")) if p.is_file()
@@ -25,3 +26,18 @@ def test_the_generated_reference_is_what_the_code_says_now() -> None:
 def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
+
+
+ROOMS = folders(ROOT / "gateway")
+
+
+@pytest.mark.parametrize("folder", ROOMS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_folder_has_a_map_that_names_all_it_holds(folder: Path) -> None:
+    text = (folder / "README.md").read_text("utf-8")
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in held(folder)]
+    assert [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}", text)] == []
+
+
+def test_every_module_says_what_it_holds() -> None:
+    modules = [path for folder in ROOMS for path in folder.glob("*.py") if path.read_text("utf-8").strip()]
+    assert [str(path) for path in modules if not said_of(path)] == []
