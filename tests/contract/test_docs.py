@@ -11,7 +11,9 @@ from docs.generate import ROOT, generated
 from docs.maps import folders, held, said_of
 
 PAGES = sorted(
-    p for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("gateway/**/*.md")) if p.is_file()
+    p
+    for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("gateway/**/*.md"))
+    if p.is_file()
 )
 
 
