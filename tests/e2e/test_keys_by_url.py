@@ -138,10 +138,12 @@ def test_tokens_of_keys_nobody_knows_do_not_make_the_gateway_ask_the_provider_ea
 ) -> None:
     gateway = starter(trusting)
     good(caller(gateway).listed("production-orders", limit=1))
+    began_s = time.monotonic()
     for number in range(100):
         answer = caller(gateway, f"stranger-{number % 20}").ordered()
         assert refused(answer, 401, "not-authenticated")["reason"] == "unknown-key"
-    assert provider.asked == 2  # the start, and the first stranger; the next look is half a minute later
+    # The start, and the first stranger; the next look is half a minute later.
+    assert 2 <= provider.asked <= 2 + (time.monotonic() - began_s) // 30
     good(caller(gateway).listed("production-orders", limit=1))
 
 
