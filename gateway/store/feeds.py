@@ -184,13 +184,16 @@ class FeedBook:
         return await self._database.read(work)
 
     async def creating(self, object_: str, erp: str) -> Mapping[str, tuple[str, int]]:
-        """The creates of an object that may be under way in an ERP: each leg's state, and until when it may take effect."""
+        """The creates of an object that may be under way in an ERP, and whose document nobody knows: each leg's state, and until
+        when it may take effect.
+        """
 
         async def work(db: Db) -> Mapping[str, tuple[str, int]]:
             rows = await db.rows(
                 "SELECT l.intent, l.state, s.quiet_us FROM leg l JOIN intent i ON i.id = l.intent "  # noqa: S608  # our own words
                 "JOIN step s ON s.intent = l.intent AND s.side = l.side WHERE l.erp = ? "
                 f"AND {OPEN.replace('state', 'l.state')} AND i.object = ? AND i.verb = 'create' "
+                "AND COALESCE(l.native_key, '{}') = '{}' "
                 "AND s.state IN ('sending', 'in_doubt', 'done')",
                 erp, object_,
             )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.canonical.stored import dumped
 from gateway.core.crosswalk import SHOWN, canonical_id, erp_space
-from gateway.core.intents import Accept, Accepted, Intent, LaneMoved, Move, Names, NewLeg, StepRecord
+from gateway.core.intents import Accept, Accepted, Intent, LaneMoved, Move, Names, NewCase, NewLeg, StepRecord
 from gateway.core.waves import Cell, Plan, WaveTable
 from gateway.settings import shipped
 from gateway.store.engine import Store
@@ -155,3 +155,26 @@ async def test_a_create_under_way_is_known_until_it_has_ended(journal: Journal) 
     assert await book.creating("production_order", "s4") == {}
     await finished(journal, made)
     assert await book.creating("production_order", "ecc") == {}
+
+
+@BOTH
+async def test_a_create_that_waits_for_a_person_with_its_document_there_is_a_write_that_the_erp_has(
+    journal: Journal,
+) -> None:
+    book = FeedBook(journal.database)
+    made = await journal.do(accept("1", "create", {"quantity": Decimal(10)}))
+    assert isinstance(made, Accepted)
+    assert made.started is not None
+    first, second = (StepRecord(n, "sending", str(n) * 32, 5, 99) for n in (0, 1))
+    await journal.do(Move(made.started, "begin", 6, next_step=first))
+    done, refused = first._replace(state="done"), second._replace(state="refused")
+    await journal.do(Move(made.started, "advance", 7, step=done, next_step=second, key='{"OrderID":"100"}'))
+    assert await book.creating("production_order", "ecc") == {}
+    assert (await line(book)).done == ()
+    case = NewCase("half-done", "the second step was refused")
+    await journal.do(Move(made.started, "park", 8, step=refused, case=case))
+    now = await line(book)
+    assert (now.busy, [(d.verb, d.text, d.content) for d in now.done]) == (
+        False,
+        [("create", dumped({"quantity": Decimal(10)}), "c1")],
+    )
