@@ -18,6 +18,7 @@ from gateway.core.contracts import Contract
 from gateway.core.deployment import ClientsFile, Erp, PlantsFile, WavesFile
 from gateway.core.manifests import Manifest
 from gateway.core.phases import PHASES
+from gateway.core.units import CURRENCIES, ENDED, PACKAGES, REC20
 from gateway.dialects import check
 from gateway.dialects.grammar import DialectFile, ObjectFile, OverlayFile, UnitFile
 from gateway.dialects.named import available_codecs
@@ -169,7 +170,22 @@ def _canonical() -> str:
             f"\n## {spec.name}\n\nDomain {spec.domain}, scope {spec.scope}, key `{spec.key}`. {spec.model.__doc__}\n\n"
         )
         parts.append(head + _table(("field", "kind", "required"), rows))
-    return "".join(parts)
+    return "".join(parts) + _codes()
+
+
+def _codes() -> str:
+    return f"""
+## Units and currencies
+
+A unit is one of the {len(REC20)} codes in force of UN/CEFACT Recommendation 20, or a package: one of the {len(PACKAGES)} codes of
+Recommendation 21 behind an X (`XBX` a box, `XPX` a pallet), as Recommendation 20 has it. Both lists are those of EN 16931 as of
+November 2026; deprecated codes are refused (`HAR`: a hectare is `H18`). No ERP's own word is a code: SAP's piece is `ST` inside,
+`PC` on screens and `PCE` by its ISO column, and to the model `H87` a piece, `EA` each or `C62` one. `translators/units/` maps
+such words, and names what an ERP has one word for where the model has several.
+
+A currency is one of the {len(CURRENCIES) - len(ENDED)} codes of ISO 4217 list one as of February 2026 without metals, bonds and
+units of account, or one that ended since 2021 and stands in old orders: {", ".join(f"`{code}`" for code in ENDED)}.
+"""
 
 
 def _coverage() -> str:

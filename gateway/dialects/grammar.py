@@ -157,7 +157,7 @@ class UnitFile(_Strict):
     """A system's own words for units."""
 
     title: str
-    units: dict[str, str] = Field(description="Rec 20 code -> the system's word")
+    units: dict[str, str] = Field(description="Rec 20 code, or X and a Rec 21 code, -> the system's word")
     also: dict[str, str] = Field({}, description="further words of the system -> Rec 20 code")
     nearest: dict[str, str] = Field(
         {}, description="Rec 20 code without a word of its own -> the system's nearest word"

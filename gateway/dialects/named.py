@@ -9,16 +9,16 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from gateway.core.units import REC20
+from gateway.core.units import UNITS
 from gateway.dialects.codecs import CODECS, Codec, value_map
 from gateway.dialects.grammar import UnitFile
 
 
 def unit_codec(units: UnitFile, blank: str | None = None) -> Codec:
     """The codec of a unit table."""
-    wrong = [code for code in (*units.units, *units.also.values(), *units.nearest) if code not in REC20]
+    wrong = [code for code in (*units.units, *units.also.values(), *units.nearest) if code not in UNITS]
     if wrong:
-        raise ValueError(f"{wrong[0]!r} is no Rec 20 code the model knows")
+        raise ValueError(f"{wrong[0]!r} is no unit code of Rec 20, and no package code of Rec 21 behind an X")
     return value_map(units.units, encode_also=units.nearest, decode_also=units.also, reason=units.reason, blank=blank)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.core.canonical import Document, FieldSpec
 from gateway.core.canonical.kinds import Kind
-from gateway.core.units import REC20
+from gateway.core.units import UNITS
 from gateway.dialects.codecs import Codec
 from gateway.dialects.resolve import Entry, Level, Plan
 
@@ -69,7 +69,7 @@ def candidates(kind: Kind) -> tuple[Any, ...]:
         case "choice":
             return kind.choices
         case "unit":
-            return tuple(REC20)
+            return tuple(sorted(UNITS))
         case "currency":
             return ("EUR", "USD", "JPY", "INR")
     raise ValueError(f"no specimens of {kind.name}")

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema
 
-from gateway.core.units import CURRENCIES, REC20
+from gateway.core.units import CURRENCIES, UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def _finite(value: Decimal) -> Decimal:
 
 
 def _unit(value: str) -> str:
-    if value not in REC20:
-        raise ValueError("not a UN/CEFACT Rec 20 unit code the model knows")
+    if value not in UNITS:
+        raise ValueError("not a UN/CEFACT Rec 20 unit code, nor a Rec 21 package code behind an X")
     return value
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.canonical import DOMAINS, OBJECTS
 from gateway.core.canonical.validate import document_flaws, field_flaws
-from gateway.core.units import CURRENCIES, REC20
+from gateway.core.units import CURRENCIES, PACKAGES, REC20, UNITS
 
 ORDER = {
     "plant": "1000",
@@ -57,6 +57,25 @@ def test_every_object_names_a_domain_and_a_key_that_exist() -> None:
         assert spec.plant_of_lines is None or any(f.name == "plant" for f in spec.field(spec.plant_of_lines).rows)
 
 
-def test_units_and_currencies_are_the_published_codes() -> None:
-    assert {"H87", "KGM", "MTR", "LTR", "HUR"} <= set(REC20)
-    assert (CURRENCIES["EUR"], CURRENCIES["JPY"], CURRENCIES["KWD"]) == (2, 0, 3)
+def test_units_are_the_published_codes() -> None:
+    assert {"C62", "H87", "EA", "KGM", "MTR", "LTR", "HUR", "H18", "E48", "Z9"} <= REC20
+    assert not REC20 & PACKAGES
+
+
+@pytest.mark.parametrize("word", ["ST", "PCE", "BX", "CT", "RO", "NPR", "HAR"])
+def test_what_an_erp_or_another_list_calls_a_unit_is_no_unit(word: str) -> None:
+    (flaw,) = document_flaws("production_order", ORDER | {"unit": word})
+    assert flaw.path == ("unit",)
+
+
+def test_packages_stand_behind_an_x() -> None:
+    assert {"XBX", "XCT", "XDR", "XPX"} <= PACKAGES
+    assert all(len(code) == 3 and code.startswith("X") for code in PACKAGES)
+    assert document_flaws("production_order", ORDER | {"unit": "XBX"}) == []
+    assert UNITS == REC20 | PACKAGES
+
+
+def test_currencies_are_the_published_ones_and_those_that_old_orders_are_in() -> None:
+    assert (CURRENCIES["EUR"], CURRENCIES["JPY"], CURRENCIES["KWD"], CURRENCIES["XCG"]) == (2, 0, 3, 2)
+    assert {"BGN", "ANG", "HRK"} <= set(CURRENCIES)
+    assert not {"XAU", "XXX", "XTS"} & set(CURRENCIES)
