@@ -20,6 +20,7 @@ from gateway.cli.output import Exit, Format, Output, fail, print_data, print_jso
 from gateway.control.content import Content
 from gateway.control.crosswalk_check import Checked, check
 from gateway.control.crosswalk_import import Pair, Refused, Report, pair_of, take
+from gateway.control.told import names_told
 from gateway.core.crosswalk import NUMBERED, SHOWN, erp_space
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.crosswalk_bulk import Audit, Overtaken
@@ -48,10 +49,7 @@ def show_numbers(
         canonical = await crosswalk.holder(object_, space, number)
         if canonical is None:
             return []
-        names = await crosswalk.of(object_, canonical)
-        return [
-            {"object": object_, "canonical": canonical, "space": s, "number": key} for s, key in sorted(names.items())
-        ]
+        return names_told(object_, canonical, await crosswalk.of(object_, canonical))
 
     with told():
         rows = at_desk(database, found)

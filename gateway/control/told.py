@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,6 +139,14 @@ def backlog_told(rows: Sequence[tuple[str, str, int, int]], now_us: int) -> list
             "oldest_s": max(0, (now_us - oldest_us) // 1_000_000),
         }
         for erp, state, count, oldest_us in rows
+    ]
+
+
+def names_told(object_: str, canonical: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every name of a document, a line each."""
+    return [
+        {"object": object_, "canonical": canonical, "space": space, "number": number}
+        for space, number in sorted(names.items())
     ]
 
 

@@ -30,16 +30,21 @@ class Named(NamedTuple):
 REFERENCES: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = MappingProxyType(
     {
         "production_order": ((("id",), "production_order"), (("item",), "item"), (("components", "item"), "item")),
-        "confirmation": ((("id",), "confirmation"), (("order",), "production_order")),
+        "confirmation": (
+            (("id",), "confirmation"),
+            (("order",), "production_order"),
+            (("movements", "item"), "item"),
+            (("movements", "movement"), "movement"),
+        ),
         "item": ((("id",), "item"),),
         "item_plant": ((("item",), "item"),),
         "inventory_position": ((("item",), "item"),),
         "movement": (
             (("id",), "movement"),
-            (("reversal_of",), "movement"),
             (("lines", "item"), "item"),
             (("lines", "order"), "production_order"),
             (("lines", "purchase_order"), "purchase_order"),
+            (("lines", "reversal_of"), "movement"),
         ),
         "purchase_order": ((("id",), "purchase_order"), (("lines", "item"), "item")),
         "receipt": (
@@ -51,6 +56,9 @@ REFERENCES: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]] = MappingProxy
 )
 NUMBERED = frozenset(of for references in REFERENCES.values() for _, of in references)
 """The objects that have numbers of their own."""
+
+
+_DERIVED = ("movements", "movement")
 
 
 def erp_space(erp: str) -> str:
@@ -67,12 +75,12 @@ def numbers(object_: str, document: Document) -> frozenset[Number]:
 
 
 def parents(object_: str, document: Document) -> frozenset[Number]:
-    """The documents that must be there before this one: all it names but itself and master data."""
+    """The documents that must be there before this one: all it names but itself, master data and what is derived from it."""
     key = OBJECTS[object_].key
     named = {
         (of, value)
         for path, of in REFERENCES[object_]
-        if path != (key,) and of not in ("item", object_)
+        if path not in ((key,), _DERIVED) and of not in ("item", object_)
         for value in values_at(document, path)
         if value
     }

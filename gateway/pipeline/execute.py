@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from gateway.core.canonical import Document
@@ -46,9 +47,10 @@ async def _read(x: Exchange, side: ErpSide, operation: Operation) -> Result:
     key: str = required(operation.key, "key")
     numbers = _numbers(x)
     own = await _own_key(x, side, operation.spec.name, key)
+    asked_s = x.clock.wall()
     found = await find(side, own, x.deadline_s)
     await authorize_lines(x, found.document)
-    document = found.document
+    (document,) = _dated(side, asked_s, [found.document])
     if numbers:
         (document,) = await for_client(numbers, side.name, operation.spec.name, [document])
     return Result(document, etag=found.etag, key=key)
@@ -129,12 +131,21 @@ async def _page(
     """
     half_time_s = x.deadline_s - required(x.contract, "contract").limits.deadline_s / 2
     for _ in range(_MOST_PAGES):
+        asked_s = x.clock.wall()
         page = await search(side, where, listing.order, listing.limit, place, x.deadline_s)
-        shown = [document for document in page.documents if await _may_see(x, document)]
+        shown = [document for document in _dated(side, asked_s, page.documents) if await _may_see(x, document)]
         place = page.cursor
         if shown or place is None or x.clock.steady() > half_time_s:
             break
     return shown, place
+
+
+def _dated(side: ErpSide, asked_s: float, documents: Sequence[Document]) -> list[Document]:
+    """The documents with the moment they are true of: where the ERP names none, that of the question."""
+    if "as_of" not in side.translation.plan.spec.model.model_fields:
+        return list(documents)
+    asked_at = datetime.fromtimestamp(int(asked_s), UTC)
+    return [document if document.get("as_of") else {**document, "as_of": asked_at} for document in documents]
 
 
 def unlistable(x: Exchange, err: Unfilterable) -> Malformed:

@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from gateway.control.cases import Acted, Acting, Cases
 from gateway.control.content import Content
-from gateway.control.told import acted_told, case_line, case_told, feed_line, intent_line, operation_told
+from gateway.control.told import acted_told, case_line, case_told, feed_line, intent_line, names_told, operation_told
+from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.edge.json_strict import loads
 from gateway.errors import (
     Broken,
@@ -21,6 +22,7 @@ from gateway.errors import (
     Invalid,
     JournalUnavailable,
     Malformed,
+    NoSuchDocument,
     NoSuchOperation,
     UnknownResource,
     UnsupportedMedia,
@@ -28,6 +30,7 @@ from gateway.errors import (
 from gateway.pipeline.exchange import InForce
 from gateway.problem import rendered
 from gateway.store.cases import Wanted
+from gateway.store.crosswalk import Crosswalk
 from gateway.store.feeds import FeedBook
 from gateway.store.journal import Journal
 from gateway.store.journal_views import Look, intents
@@ -54,6 +57,7 @@ def journal_routes(gateway: Journalled) -> list[Route]:
         Route("/admin/v1/cases", _told(r.listed)),
         Route("/admin/v1/cases/{id:int}", _told(r.shown)),
         Route("/admin/v1/cases/{id:int}:{action}", _told(r.acted), methods=["POST"]),
+        Route("/admin/v1/crosswalk/{object}", _told(r.names)),
         Route("/admin/v1/feeds", _told(r.feeds)),
         Route("/admin/v1/journal", _told(r.looked)),
         Route("/admin/v1/journal/{id}", _told(r.operation)),
@@ -86,6 +90,17 @@ class _Routes:
         body = await _body(request)
         done = await _act(self._cases, request.path_params["id"], request.path_params["action"], body)
         return JSONResponse(acted_told(done))
+
+    async def names(self, request: Request) -> Response:
+        _known(request.query_params, {"number", "erp"})
+        object_, number, erp = request.path_params["object"], *map(request.query_params.get, ("number", "erp"))
+        if number is None:
+            raise Malformed("Say which number.", field="number")
+        crosswalk = Crosswalk(self._journal.database)
+        canonical = await crosswalk.holder(object_, erp_space(erp) if erp else SHOWN, number)
+        if canonical is None:
+            raise NoSuchDocument(f"Nobody knows {object_} {number!r}.")
+        return JSONResponse({"names": names_told(object_, canonical, await crosswalk.of(object_, canonical))})
 
     async def feeds(self, _: Request) -> Response:
         rows = await FeedBook(self._journal.database).rows()

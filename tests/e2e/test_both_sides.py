@@ -16,7 +16,7 @@ BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
 # What differs because it is numbered, timed or belongs to a plant; all else must be the same on both sides.
 OWN = frozenset(
     {"id", "plant", "planning_plant", "order", "purchase_order", "company", "organisation", "currency", "profit_center",
-     "reference", "changed_at", "entered_at", "started_at", "ended_at", "start", "created_by", "scheduled"}
+     "reference", "changed_at", "entered_at", "movement", "as_of", "started_at", "ended_at", "start", "created_by", "scheduled"}
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.calls import Json, Plant, good, purchase, refused
 from tests.e2e.changes import SWITCH
 from tests.e2e.moves import awaited, operation
-from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment, keeping_incoterms
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
 
 ORDERS = "purchase-orders"
@@ -29,7 +29,7 @@ def erps() -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """Neither ERP has incoterms and a reference; plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
+    """Neither dialect has incoterms and a reference; plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
     made = deployment(tmp_path_factory.mktemp("beside"), erps)
     made.begin_in(DUAL)
     lacking(made)
@@ -41,8 +41,9 @@ def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 def lacking(made: Deployment) -> None:
     """The gateway keeps what neither ERP has a field for."""
     for dialect in ("sap-ecc", "sap-s4"):
-        for name in ("incoterms", "reference"):
-            made.edit(f"translators/{dialect}/purchase_order.yaml", f"  {name}: refuse", f"  {name}: keep_beside")
+        for edit in keeping_incoterms(dialect):
+            made.edit(*edit)
+        made.edit(f"translators/{dialect}/purchase_order.yaml", "  reference: refuse", "  reference: keep_beside")
 
 
 def in_both(plant: Plant, answer: httpx.Response) -> httpx.Response:

@@ -35,6 +35,7 @@ DUAL = {"1000": "dual_legacy", "2000": "dual_cloud"}
 """A plant in each dual phase."""
 _WAVES = {"1000": "wave-1", "2000": "wave-2"}
 UNUSED = ("recorded", "tryton*", "d365*")  # dialects no ERP of the reference deployment speaks
+_INCOTERMS = '  incoterms: {to: IncotermsClassification, codec: "text(blank=true, max=3)"}\n'
 PARTNER_RATE = ("partner:\n    per_s: 20\n    burst: 100", "partner:\n    per_s: 0.5\n    burst: 20")
 CLIENTS: dict[str, tuple[list[str], list[str]]] = {
     "mes": (["mes"], ["1000", "2000", "3000"]),
@@ -218,6 +219,12 @@ class RunningGateway:
         self._reader.join(5)
         if self.process.stderr is not None:
             self.process.stderr.close()
+
+
+def keeping_incoterms(dialect: str) -> list[tuple[str, str, str]]:
+    """The edits of a SAP dialect that make an ERP one without a field for incoterms: the gateway keeps them."""
+    place, lacking = f"translators/{dialect}/purchase_order.yaml", "  reference: refuse"
+    return [(place, _INCOTERMS, ""), (place, lacking, f"{lacking}\n  incoterms: keep_beside")]
 
 
 def deployment(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from gateway.core.canonical.kinds import (
+    Boolean,
     Canonical,
     Date,
     DateTime,
@@ -37,6 +38,8 @@ class InventoryPosition(Canonical):
     storage_location: Id20 | None = None
     batch: Id20 | None = None
     stock_type: StockType | None = None
+    owner: Id20 | None = None
+    """The supplier or customer whose stock it is; null where it is our own."""
     quantity: Quantity
     unit: Unit
     as_of: DateTime | None = None
@@ -58,6 +61,9 @@ class MovementLine(Canonical):
     purchase_order: Id20 | None = None
     purchase_order_line: Id8 | None = None
     note: Text50 | None = None
+    reversed: Boolean | None = None
+    reversal_of: Id40 | None = None
+    """The movement that this line takes back."""
 
 
 class Movement(Canonical):
@@ -70,7 +76,6 @@ class Movement(Canonical):
     document_date: Date | None = None
     posting_date: Date | None = None
     delivery_note: Text16 | None = None
-    reversal_of: Id40 | None = None
     note: Text50 | None = None
     created_by: Text40 | None = None
     lines: tuple[MovementLine, ...]

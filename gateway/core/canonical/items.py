@@ -58,6 +58,7 @@ class ItemPlant(Canonical):
     lot_size: Id8 | None = None
     minimum_lot: Quantity | None = None
     maximum_lot: Quantity | None = None
+    fixed_lot: Quantity | None = None
     profit_center: Id20 | None = None
     availability_check: Id8 | None = None
     batch_managed: Boolean | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from gateway.core.canonical.inventory import MovementType
 from gateway.core.canonical.kinds import (
     Boolean,
     Canonical,
@@ -104,6 +105,20 @@ class ProductionOrder(Canonical):
     components: tuple[Component, ...] | None = None
 
 
+class ConfirmedMovement(Canonical):
+    """One item that a confirmation moved: what was used, or what was made."""
+
+    movement: Id40
+    line: Id8
+    type: MovementType | None = None
+    item: Id40
+    plant: PlantId | None = None
+    quantity: Quantity
+    unit: Unit
+    storage_location: Id20 | None = None
+    batch: Id20 | None = None
+
+
 class Confirmation(Canonical):
     """What was made, scrapped and how long it took, for one operation of an order."""
 
@@ -127,3 +142,5 @@ class Confirmation(Canonical):
     labour_minutes: Minutes | None = None
     machine_minutes: Minutes | None = None
     entered_at: DateTime | None = None
+    movements: tuple[ConfirmedMovement, ...] | None = None
+    """What the ERP derived from it."""

@@ -18,8 +18,15 @@ from gateway.dialects.codecs.moments import (
     local_datetime,
     local_day,
 )
-from gateway.dialects.codecs.movements import sap_movement
-from gateway.dialects.codecs.numbers import decimal_float, decimal_number, decimal_text, integer, unit_price
+from gateway.dialects.codecs.movements import sap_movement, sap_stock_owner
+from gateway.dialects.codecs.numbers import (
+    decimal_float,
+    decimal_number,
+    decimal_text,
+    integer,
+    unit_price,
+    work_minutes,
+)
 from gateway.dialects.codecs.rows import in_language, row_date
 from gateway.dialects.codecs.tables import boolean, boolean_text, flags, value_map, words
 from gateway.dialects.codecs.text import joined, leading_zeros, plain, text
@@ -41,6 +48,7 @@ CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
             decimal_float,
             integer,
             unit_price,
+            work_minutes,
             date_iso,
             date_compact,
             date_ms,
@@ -55,6 +63,7 @@ CODECS: Mapping[str, Callable[..., Codec]] = MappingProxyType(
             in_language,
             row_date,
             sap_movement,
+            sap_stock_owner,
             internal_transfer,
             duration_minutes,
             made_product,

@@ -1,6 +1,6 @@
-"""SAP's movement types: one code and one storage location stand for what, from where and to where.
+"""SAP's movement types, where one code and one storage location stand for what, from where and to where; and whose stock it is.
 
-Source: MIGO's standard movement types (table T156).
+Source: MIGO's standard movement types (table T156), special stock indicators (table T148).
 """
 
 from __future__ import annotations
@@ -61,6 +61,32 @@ def sap_movement(*, order_width: int = 0, purchase_width: int = 0) -> Codec:
         schema=(TEXT,) * 5,
         normalising="one storage location stands for where goods come from or go to, and blank is null",
         domain=domain,
+    )
+
+
+_SUPPLIERS = frozenset({"K", "M"})  # consignment, returnable packaging
+_CUSTOMERS = frozenset({"B"})
+
+
+def sap_stock_owner(*, width: int = 0) -> Codec:
+    """Whose stock it is, from special stock indicator, supplier and customer; null where it is the company's own."""
+    party = leading_zeros(width=width) if width else text(blank=True)
+
+    def decode(values: tuple[Any, ...]) -> str | None:
+        special, supplier, customer = values
+        if special in _SUPPLIERS:
+            return _read(party, supplier)  # type: ignore[no-any-return]
+        return _read(party, customer) if special in _CUSTOMERS else None
+
+    return Codec(
+        lambda owner: ("K", party.encode(owner), ""),
+        decode,
+        native=3,
+        nothing=("", "", ""),
+        comparable=False,
+        schema=(TEXT,) * 3,
+        normalising="stock of others is written as a supplier's consignment",
+        domain=party.domain,
     )
 
 

@@ -169,3 +169,29 @@ def unit_price(*, scale: int, exact: bool = True, form: str = "text") -> Codec:
         normalising="the price is for one unit",
         domain=lambda v: v[1] == 1 and v[0] == round(v[0], scale),
     )
+
+
+def work_minutes(*, minutes: str, hours: str, form: str = "text") -> Codec:
+    """A time of work in minutes as an amount and its unit; nothing in no unit is null. `form` is text or number."""
+    amounts = decimal_number(scale=3) if form == "number" else decimal_text(scale=3)
+    factors = {minutes: Decimal(1), hours: Decimal(60)}
+
+    def decode(values: tuple[Any, ...]) -> Decimal | None:
+        amount, unit = None if values[0] is None else amounts.decode(values[0]), values[1] or None
+        if not amount and unit is None:
+            return None
+        if unit not in factors or amount is None:
+            raise ValueError(f"an amount in {minutes} or {hours} expected")
+        return Decimal(amount) * factors[unit]
+
+    return Codec(
+        lambda v: (amounts.encode(v), minutes),
+        decode,
+        native=2,
+        literals=("decimal", "text"),
+        comparable=False,
+        schema=(*amounts.schema, {"type": "string"}),
+        normalising="hours are written as minutes",
+        scale=3,
+        domain=amounts.domain,
+    )

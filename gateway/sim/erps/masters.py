@@ -74,6 +74,7 @@ UNITS = {
     "L": ("L", "L", "l", "LTR"),
     "M": ("M", "M", "m", "MTR"),
     "H": ("STD", "H", "h", "HUR"),
+    "MIN": ("MIN", "MIN", "min", "MIN"),
 }
 _COLUMN: dict[Face, int] = {"legacy": 0, "cloud": 1, "d365": 2}
 

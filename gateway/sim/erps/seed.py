@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from gateway.sim.erps.declare import Row
 from gateway.sim.erps.ledger import Unit
-from gateway.sim.erps.masters import BILLS, ITEMS, PLANTS, SUPPLIERS, Item
+from gateway.sim.erps.masters import BILLS, ITEMS, PLANTS, SUPPLIERS, Item, Plant
 from gateway.sim.erps.rules import orders, purchasing, verbs
 from gateway.sim.erps.rules.business import Business, Draft, put
 from gateway.sim.erps.truth import Cause
@@ -38,13 +38,15 @@ def _item(b: Business, unit: Unit, item: Item) -> None:
             verbs.create(b, unit, _draft(b, "item", {**values, "company": company}))
         return
     texts = _draft(b, "description", {"language": "EN", "description": item.name})
-    plants = [_draft(b, "item_plant", _segment(plant)) for plant in PLANTS]
+    plants = [_draft(b, "item_plant", _segment(plant, item)) for plant in PLANTS]
     verbs.create(b, unit, _draft(b, "item", values, [texts, *plants]))
 
 
-def _segment(plant: str) -> Row:
+def _segment(plant: str, item: Item) -> Row:
     values: Row = {"plant": plant, "purchasing_group": "001", "profit_center": f"PC{plant}"}
-    return values | {"availability": "02", "mrp_type": "PD"}
+    values |= {"min_lot": Decimal(1)} if item.item_type == "FERT" else {}
+    values |= {"availability": "02", "mrp_type": "PD", "planner": "001"}
+    return values | {"procurement": "E" if item.number in BILLS else "F", "location": PLANTS[plant].locations[0]}
 
 
 def _draft(b: Business, role: str, values: Row, children: list[Draft] | None = None) -> Draft:
@@ -63,6 +65,16 @@ def _stock(b: Business, unit: Unit) -> None:
             put(row, location=plant.locations[0], stock_type="01", unit=b.masters.unit(item.unit))
             put(row, qty=qty, available=qty)
             unit.insert("stock", row)
+        _consigned(b, unit, plant)
+
+
+def _consigned(b: Business, unit: Unit, plant: Plant) -> None:
+    """Oil that lies here and is still a supplier's. D365 tells owners by a dimension that its list of stock has not."""
+    row = b.type_of("stock").blank()
+    if "special" in row:
+        put(row, item=b.masters.item("5001"), plant=plant.plant, location=plant.locations[1], stock_type="01")
+        put(row, unit=b.masters.unit("L"), qty=Decimal(200), special="K", supplier=b.masters.supplier("100010"))
+        unit.insert("stock", row)
 
 
 def _order(b: Business, unit: Unit, dice: random.Random, number: int) -> None:

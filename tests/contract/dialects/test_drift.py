@@ -42,6 +42,12 @@ def test_recorded_metadata_is_read_with_its_sets_types_and_navigations(file: obj
         assert set(metadata.types[type_].navigations.values()) <= set(metadata.types)
 
 
+NOT_IN_MOCK_SAP = {
+    "LastChangeDateTime", "Release", "ReleasePurchaseOrder", "ProductStandardID", "IsBatchManagementRequired",
+    "IncotermsClassification",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("dialect", "name", "file"), [
     ("sap-ecc", "item", "API_PRODUCT_SRV"), ("sap-ecc", "purchase_order", "API_PURCHASEORDER_PROCESS_SRV"),
     ("sap-s4", "item", "api_product"), ("sap-s4", "purchase_order", "api_purchaseorder"),
@@ -50,7 +56,7 @@ def test_a_smaller_system_only_lacks_properties_and_operations(dialect: str, nam
     metadata = metadata_of((RECORDED / dialect / "metadata" / f"{file}.xml").read_bytes())
     changes = drift(translation(dialect, name).plan, metadata)
     assert {c.kind for c in changes} <= {"property-gone", "operation-gone"}
-    assert all(c.where.endswith((".LastChangeDateTime", "Release", "ReleasePurchaseOrder")) for c in changes)
+    assert {c.where.rpartition(".")[2] for c in changes} <= NOT_IN_MOCK_SAP
 
 
 def _changed(replace: dict[bytes, bytes], dialect: str = "sap-ecc", name: str = "production_order") -> list[Change]:

@@ -53,6 +53,23 @@ def test_the_journal_is_listed_by_lane_erp_and_state(desk: Desk, case: Json) -> 
     assert any(row["state"] == "parked" and row["legs"] > 0 for row in desk.json("journal", "backlog"))
 
 
+def test_a_documents_numbers_are_told_to_an_operator_and_stand_in_no_answer_to_a_client(desk: Desk) -> None:
+    answer = desk.plant.ordered()
+    desk.done(answer)
+    made = good(answer, 201)
+    names = good(desk.admin("GET", f"crosswalk/production_order?number={made['id']}"))["names"]
+    assert names == desk.json("crosswalk", "show", "production_order", made["id"])
+    spaces = {row["space"]: row["number"] for row in names}
+    assert spaces.keys() == {"shown", "erp:ecc", "erp:s4"}
+    assert spaces["shown"] == spaces["erp:ecc"] == made["id"]
+    own = spaces["erp:s4"]
+    assert good(desk.admin("GET", f"crosswalk/production_order?number={own}&erp=s4"))["names"] == names
+    assert own not in desk.plant.read("production-orders", made["id"]).text
+    problem(desk.admin("GET", "crosswalk/production_order?number=nobody"), 404, "no-such-document")
+    problem(desk.admin("GET", "crosswalk/production_order"), 400, "malformed")
+    problem(desk.admin("GET", "crosswalk/production_order?number=1&colour=red"), 400, "malformed")
+
+
 def test_a_replay_is_audited_as_done_through_the_admin_port(desk: Desk, answer: httpx.Response, case: Json) -> None:
     desk.make_item("cloud", desk.shown(case)["write"]["document"]["item"])
     done = good(desk.admin("POST", f"cases/{case['case']}:replay", **BY))

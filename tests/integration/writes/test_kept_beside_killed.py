@@ -11,13 +11,11 @@ import pytest
 from tests.e2e.calls import Plant, good, purchase
 from tests.e2e.moves import awaited, operation
 from tests.support.crashes import Site, died, dual_site
+from tests.support.gateway import keeping_incoterms
 from tests.support.simulated import Pair
 
 ORDERS = "purchase-orders"
-LACKING = [
-    (f"translators/{dialect}/purchase_order.yaml", "  incoterms: refuse", "  incoterms: keep_beside")
-    for dialect in ("sap-ecc", "sap-s4")
-]
+LACKING = [edit for dialect in ("sap-ecc", "sap-s4") for edit in keeping_incoterms(dialect)]
 PATCHES = pytest.mark.parametrize("more", [{}, {"payment_terms": "0002"}], ids=["kept-alone", "and-of-the-erp"])
 
 

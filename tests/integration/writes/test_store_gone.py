@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.calls import Plant, good, purchase, refused
 from tests.e2e.changes import MOVE
 from tests.support.crashes import awaited, frozen, out_of_order
-from tests.support.gateway import deployment
+from tests.support.gateway import deployment, keeping_incoterms
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
 from tests.support.simulated import Pair
@@ -99,7 +99,8 @@ def test_a_change_after_a_short_trouble_of_the_database_goes_by_what_it_says_and
 ) -> None:
     """For some seconds after it said nothing reads know by heart what is kept beside an ERP; a write may not."""
     own = deployment(tmp_path, erps, database_url=cluster.create("short"))
-    own.edit("translators/sap-ecc/purchase_order.yaml", "  incoterms: refuse", "  incoterms: keep_beside")
+    for edit in keeping_incoterms("sap-ecc"):
+        own.edit(*edit)
     own.environment["CHANGEOVER_LEASE_S"] = "120"
     with own.running() as gateway:
         plant = Plant(gateway.client("admin"), "1000")

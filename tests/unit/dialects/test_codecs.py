@@ -57,6 +57,9 @@ def at(text: str) -> datetime:
     (made("row_date", value="D", form="iso"), date(2026, 7, 1), [{"D": "2026-07-01"}]),
     (made("internal_transfer"), ("transfer", "A", "B"), ("A", "B")),
     (made("duration_minutes"), Decimal("7.250"), timedelta(minutes=7, seconds=15)),
+    (made("sap_stock_owner", width=10), "100010", ("K", "0000100010", "")),
+    (made("work_minutes", minutes="MIN", hours="STD"), Decimal("7.250"), ("7.250", "MIN")),
+    (made("work_minutes", minutes="MIN", hours="H", form="number"), Decimal(90), (Decimal(90), "MIN")),
     (made("with_address", key="party.code"), "S-1", ("S-1", {"party.code": "S-1"})),
 ])  # fmt: skip
 def test_a_value_is_written_and_read_back(codec: Codec, canonical: Any, native: Any) -> None:
@@ -90,6 +93,13 @@ def test_a_value_is_written_and_read_back(codec: Codec, canonical: Any, native: 
     (made("row_date", value="D", form="iso"), [{"D": "2026-07-01"}, {"D": "2026-08-01"}], date(2026, 7, 1)),
     (made("row_date", value="D", form="iso"), [], None),
     (made("joined"), ("", None), None),
+    (made("sap_stock_owner"), ("", "100010", ""), None),
+    (made("sap_stock_owner"), ("O", "100010", ""), None),
+    (made("sap_stock_owner"), ("M", "100010", ""), "100010"),
+    (made("sap_stock_owner"), ("B", "", "C-7"), "C-7"),
+    (made("work_minutes", minutes="MIN", hours="STD"), ("1.500", "STD"), Decimal(90)),
+    (made("work_minutes", minutes="MIN", hours="STD"), ("0.000", ""), None),
+    (made("work_minutes", minutes="MIN", hours="STD"), (None, None), None),
 ])  # fmt: skip
 def test_other_writings_of_a_value_are_read(codec: Codec, native: Any, canonical: Any) -> None:
     assert codec.decode(native) == canonical
@@ -102,6 +112,8 @@ def test_other_writings_of_a_value_are_read(codec: Codec, native: Any, canonical
     *((made("decimal_number", scale=3), wrong) for wrong in (True, None, 1.5, Decimal("NaN"))),
     (made("integer"), "10"),
     (made("integer"), True),
+    (made("work_minutes", minutes="MIN", hours="STD"), ("1.000", "KG")),
+    (made("work_minutes", minutes="MIN", hours="STD"), (None, "MIN")),
     (made("boolean"), 1),
     (made("boolean_text"), "x"),
     *((made("date_iso"), wrong) for wrong in ("2026-1-1", "2026-13-01", "20261122", "٢٠٢٦-01-01", 20261122)),

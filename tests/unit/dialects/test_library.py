@@ -32,7 +32,7 @@ fields:
   quantity: Quantity.Value
   unit: Quantity.Unit
 ignore: {not asked for: [Weight]}
-unsupported: {id: drop(made of the others), storage_location: refuse, batch: refuse, stock_type: refuse, as_of: drop(now)}
+unsupported: {id: drop(made of the others), storage_location: refuse, batch: refuse, stock_type: refuse, owner: refuse, as_of: drop(now)}
 """
 
 
@@ -201,7 +201,7 @@ def test_all_mistakes_of_all_files_are_told_at_once() -> None:
 def test_what_a_dialect_covers_is_told_by_policy() -> None:
     [covered] = coverage(load())
     assert covered.mapped == ("item", "plant", "quantity", "unit")
-    assert covered.refused == ("storage_location", "batch", "stock_type")
+    assert covered.refused == ("storage_location", "batch", "stock_type", "owner")
     assert covered.dropped == ("id", "as_of")
     assert (covered.ignored, covered.verbs) == (1, ("list", "read"))
 

@@ -14,6 +14,10 @@ from gateway.sim.erps.rules.business import Business, Draft, amount, day_of, fil
 from gateway.sim.erps.rules.movements import record, reverse
 from gateway.sim.erps.rules.orders import GRAIN, last_operation, released
 
+_SHOWN = (
+    "document", "document_year", "line", "item", "plant", "location", "batch", "movement_type", "qty", "unit",
+)  # fmt: skip
+
 
 def post(b: Business, unit: Unit, draft: Draft) -> Key:
     row = b.drafted(draft)
@@ -31,7 +35,20 @@ def post(b: Business, unit: Unit, draft: Draft) -> Key:
     moved = (amount(row["yield_qty"]) * b.config.derived_share).quantize(GRAIN)
     if last and moved:
         _derive_movement(b, unit, order_key, row, moved)
-    return unit.insert("confirmation", row)
+    return _kept(b, unit, row)
+
+
+def _kept(b: Business, unit: Unit, row: Row) -> Key:
+    """The confirmation, with the lines of the movement that it derived."""
+    key = unit.insert("confirmation", row)
+    if row["document"] and "confirmed_movement" in b.ledger.model.types:
+        entity = b.type_of("confirmed_movement")
+        for line in b.ledger.children("movement_item", (str(row["document"]), str(row["document_year"]))):
+            shown = entity.blank()
+            put(shown, group=row["group"], count=row["count"])
+            put(shown, **{name: line[name] for name in _SHOWN})
+            unit.insert("confirmed_movement", shown, origin="derived")
+    return key
 
 
 def _operation(b: Business, order_key: Key, row: Row) -> Row:
@@ -119,6 +136,7 @@ def _line(b: Business, order: Row, source: Row, movement_type: str, qty: Decimal
     row = b.type_of("movement_item").blank()
     put(row, company=order.get("company", ""), item=source["item"], plant=source["plant"], location=source["location"])
     put(row, movement_type=movement_type, order=order["order"], qty=qty, unit=source["unit"])
+    put(row, batch=source.get("batch", ""))
     return row
 
 
@@ -145,7 +163,7 @@ def cancel(b: Business, unit: Unit, key: Key, arguments: Row) -> Key:
     if original["document"]:
         document = reverse(b, unit, (str(original["document"]), str(original["document_year"])), origin="derived")
         put(row, document=document[0], document_year=document[1])
-    return unit.insert("confirmation", row)
+    return _kept(b, unit, row)
 
 
 def _counterpart(b: Business, unit: Unit, original: Row, operation: Row) -> Row:

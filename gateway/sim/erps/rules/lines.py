@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.sim.erps.declare import Key, Row
 from gateway.sim.erps.ledger import Unit
 from gateway.sim.erps.refusal import bad_request, business
-from gateway.sim.erps.rules.business import Business, Draft, belong, fill
+from gateway.sim.erps.rules.business import Business, Draft, belong, fill, put
 from gateway.sim.erps.tables.numbers import LINES
 
 
@@ -70,6 +70,7 @@ def _complete_component(b: Business, row: Row, order: Row) -> None:
     if "reservation" in row:
         row["reservation"] = siblings[0]["reservation"] if siblings else b.ledger.next_number("reservation")
     fill(row, unit=b.base_unit(row), location=order.get("location", ""), backflush=True)
+    put(row, required_on=order.get("planned_start"))
 
 
 def _check_number(b: Business, role: str, row: Row) -> None:

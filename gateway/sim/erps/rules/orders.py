@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from gateway.sim.erps.declare import Key, Row
@@ -62,14 +62,47 @@ def _schedule(row: Row) -> None:
 def _explode_routing(b: Business, unit: Unit, order: Row) -> None:
     steps = b.masters.routings.get(str(order["item"]), ONE_OPERATION)
     entity = b.type_of("operation")
+    begin = _planned(order)
     for index, (words, center, setup, run) in enumerate(steps):
         row = entity.blank()
         inherit(b.type_of("order"), order, row)
         put(row, sequence="0", op_text=words, work_center=center, control_key="PP01", plant=order["plant"])
         put(row, setup_min=Decimal(setup), run_min=Decimal(run), qty=order["qty"], unit=order["unit"])
         put(row, group=b.ledger.next_number("group"))
+        begin = _planned_at(row, begin)
         b.number_line("operation", row, index)
         unit.insert("operation", row, origin="derived")
+
+
+def _planned(order: Row) -> datetime | None:
+    """When the order is to begin, in the plant's own time."""
+    day, at = order.get("planned_start"), order.get("planned_start_time")
+    return datetime.combine(day, at) if isinstance(day, date) and isinstance(at, time) else None
+
+
+def _planned_at(operation: Row, begin: datetime | None) -> datetime | None:
+    """Plan an operation from a moment on. Gives when the next one begins."""
+    if begin is None or "start" not in operation:
+        return None
+    minutes = amount(operation["setup_min"]) + amount(operation["run_min"]) * amount(operation["qty"])
+    end = begin + timedelta(minutes=float(minutes))
+    put(operation, start=begin.date(), start_time=begin.time(), end=end.date(), end_time=end.time())
+    return end
+
+
+def _replan(b: Business, unit: Unit, key: Key, order: Row) -> None:
+    """Operations and components follow the order's planned start."""
+    begin, entity = _planned(order), b.type_of("operation")
+    for operation in b.ledger.children("operation", key):
+        row = dict(operation)
+        begin = _planned_at(row, begin)
+        changed = {name: value for name, value in row.items() if value != operation[name]}
+        if changed:
+            unit.update("operation", entity.key_of(operation), changed, origin="derived")
+    for part in b.ledger.children("component", key):
+        if "required_on" in part and part["required_on"] != order["planned_start"]:
+            day: Row = {"required_on": order["planned_start"]}
+            unit.update("component", b.type_of("component").key_of(part), day, origin="derived")
 
 
 def _explode_bill(b: Business, unit: Unit, order: Row) -> None:
@@ -81,6 +114,7 @@ def _explode_bill(b: Business, unit: Unit, order: Row) -> None:
         inherit(b.type_of("order"), order, row)
         put(row, item=part, plant=order["plant"], location=order["location"], reservation=reservation)
         put(row, qty=_times(per, order), operation=last.get("operation", ""), backflush=True)
+        put(row, required_on=order.get("planned_start"))
         put(row, unit=b.base_unit(row))
         b.number_line("component", row, index)
         unit.insert("component", row, origin="derived")
@@ -108,6 +142,8 @@ def change(b: Business, unit: Unit, role: str, key: Key, values: Row) -> None:
         changed["remaining"] = amount(after["qty"]) - amount(before.get("started_qty"))
         _rescale(b, unit, key, amount(after["qty"]) / amount(before["qty"]))
     unit.update(role, key, b.touched(unit, changed))
+    if changed.keys() & {"planned_start", "planned_start_time", "qty"}:
+        _replan(b, unit, key, after)
 
 
 def _check_open(b: Business, key: Key, order: Row) -> None:

@@ -16,6 +16,9 @@ PRODUCT: tuple[Column, ...] = (
     ("weight_unit", text(3),  "WeightUnit",          "=",                  "-",                       ""),
     ("category",    text(4),  "ItemCategoryGroup",   "=",                  "-",                       ""),
     ("is_marked",   FLAG,     "IsMarkedForDeletion", "=",                  "-",                       ""),
+    ("gtin",        text(18), "ProductStandardID",   "=",                  "-",                       "index"),
+    ("is_batched",  FLAG,     "IsBatchManagementRequired", "=",            "-",                       ""),
+    ("cross_status", text(2), "CrossPlantStatus",    "=",                  "-",                       ""),
     ("name",        text(60), "-",                   "-",                  "ProductName",             ""),
     ("created_by",  text(12), "CreatedByUser",       "=",                  "-",                       "ro"),
     ("created_on",  STAMP,    "CreationDate",        "=",                  "-",                       "ro"),
@@ -30,12 +33,20 @@ DESCRIPTION: tuple[Column, ...] = (
 )
 
 ITEM_PLANT: tuple[Column, ...] = (
-    ("item",        ITEM,     "Product",             "=",                  "-",                       "key fixed index"),
-    ("plant",       text(4),  "Plant",               "=",                  "-",                       "key req plant fixed index"),
+    ("item",        ITEM,     "Product",             "=",                  "-",              "key fixed index"),
+    ("plant",       text(4),  "Plant",               "=",                  "-",       "key req plant fixed index"),
     ("purchasing_group", text(3), "PurchasingGroup", "=",                  "-",                       ""),
     ("profit_center", text(10), "ProfitCenter",      "=",                  "-",                       ""),
     ("availability", text(2), "AvailabilityCheckType", "=",                "-",                       ""),
     ("mrp_type",    text(2),  "MRPType",             "=",                  "-",                       ""),
+    ("procurement", text(1),  "ProcurementType",     "=",                  "-",                       ""),
+    ("planner",     text(3),  "MRPResponsible",      "=",                  "-",                       ""),
+    ("min_lot",     QTY,      "MinimumLotSizeQuantity", "=",         "-", "nonneg"),
+    ("max_lot",     QTY,      "MaximumLotSizeQuantity", "=",         "-", "nonneg"),
+    ("fixed_lot",   QTY,      "FixedLotSizeQuantity", "=",           "-", "nonneg"),
+    ("is_batched",  FLAG,     "IsBatchManagementRequired", "=",            "-",                       ""),
+    ("location",    text(4),  "ProductionInvtryManagedLoc", "=",     "-",    "location"),
+    ("profile",     text(2),  "ProfileCode",         "=",                  "-",                       ""),
     ("is_marked",   FLAG,     "IsMarkedForDeletion", "=",                  "-",                       ""),
 )
 # fmt: on

@@ -28,6 +28,8 @@ PURCHASE: tuple[Column, ...] = (
     ("currency",     text(5),  "DocumentCurrency",           "=",                         "CurrencyCode",            ""),
     ("language",     text(2),  "Language",                   "=",                         "LanguageId",              ""),
     ("terms",        text(4),  "PaymentTerms",               "=",                         "PaymentTermsName",        ""),
+    ("incoterms",    text(3),  "IncotermsClassification",    "=",                         "-",                       ""),
+    ("delivery_terms", text(10), "-",                        "-",                         "DeliveryTermsId",         ""),
     ("net_days",     WHOLE,    "NetPaymentDays",             "=",                         "-",                       "nonneg"),
     ("order_date",   STAMP,    "PurchaseOrderDate",          "=",                         "AccountingDate",          ""),
     ("your_ref",     text(12), "CorrespncExternalReference", "=",                         "VendorOrderReference",    "index"),

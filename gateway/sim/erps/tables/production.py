@@ -114,6 +114,10 @@ OPERATION: tuple[Column, ...] = (
     ("unit",          text(3),  "OperationUnit",                 "=",                             "-",                        "ro"),
     ("setup_min",     QTY,      "WorkCenterStandardWorkQty1",    "StandardWorkQuantity1",         "SetupTime",                "nonneg"),
     ("run_min",       QTY,      "WorkCenterStandardWorkQty2",    "StandardWorkQuantity2",         "ProcessTime",              "nonneg"),
+    ("start",         DATE,     "OpErlstSchedldExecStrtDte",     "=",                             "-",                        "ro"),
+    ("start_time",    TIME,     "OpErlstSchedldExecStrtTme",     "=",                             "-",                        "ro"),
+    ("end",           DATE,     "OpErlstSchedldExecEndDte",      "=",                             "-",                        "ro"),
+    ("end_time",      TIME,     "OpErlstSchedldExecEndTme",      "=",                             "-",                        "ro"),
     ("yield_qty",     QTY,      "OpTotalConfirmedYieldQty",      "=",                             "ReportedGoodQuantity",     "ro"),
     ("scrap_qty",     QTY,      "OpTotalConfirmedScrapQty",      "=",                             "ReportedErrorQuantity",    "ro"),
     ("is_confirmed",  FLAG,     "OperationIsConfirmed",          "=",                             "-",                        "ro"),
@@ -132,6 +136,8 @@ COMPONENT: tuple[Column, ...] = (
     ("operation",     text(4),  "ManufacturingOrderOperation",   "ProductionOrderOperation",      "-",                        ""),
     ("qty",           QTY,      "RequiredQuantity",              "=",                             "EstimatedBOMLineQuantity", "req positive"),
     ("unit",          text(3),  "BaseUnit",                      "=",                             "ProductUnitSymbol",        "unit"),
+    ("batch",         text(10), "Batch",                         "=",                             "-",                        ""),
+    ("required_on",   DATE,     "MatlCompRequirementDate",       "=",                             "-",                        "ro"),
     ("withdrawn",     QTY,      "WithdrawnQuantity",             "=",                             "-",                        "ro engine"),
     ("backflush",     FLAG,     "MatlCompIsMarkedForBackflush",  "=",                             "-",                        "engine"),
 )
@@ -160,6 +166,11 @@ CONFIRMATION: tuple[Column, ...] = (
     ("end",           DATE,     "ConfirmedExecutionEndDate",     "=",                             "-",                        "fixed"),
     ("end_time",      TIME,     "ConfirmedExecutionEndTime",     "=",                             "-",                        "fixed"),
     ("personnel",     text(8),  "Personnel",                     "PersonnelNumber",               "WorkerPersonnelNumber",    "fixed"),
+    ("reason",        text(4),  "VarianceReasonCode",            "=",                             "-",                        "fixed"),
+    ("machine",       QTY,      "OpConfirmedWorkQuantity2",      "=",                             "-",                        "nonneg fixed"),
+    ("machine_unit",  text(3),  "OpWorkQuantityUnit2",           "=",                             "-",                        "unit fixed"),
+    ("labour",        QTY,      "OpConfirmedWorkQuantity3",      "=",                             "-",                        "nonneg fixed"),
+    ("labour_unit",   text(3),  "OpWorkQuantityUnit3",           "=",                             "-",                        "unit fixed"),
     ("text",          text(40), "ConfirmationText",              "=",                             "Description",              "index"),
     ("document",      text(10), "MaterialDocument",              "=",                             "-",                        "ro engine"),
     ("document_year", text(4),  "MaterialDocumentYear",          "=",                             "-",                        "ro engine"),
@@ -167,6 +178,21 @@ CONFIRMATION: tuple[Column, ...] = (
     ("entered_at",    TIME,     "MfgOrderConfirmationEntryTime", "=",                             "-",                        "ro"),
     ("entered_by",    text(12), "EnteredByUser",                 "=",                             "-",                        "ro"),
     ("changed_at",    INSTANT,  "LastChangeDateTime",            "=",                             "ModifiedDateTime",         "ro etag"),
+)
+
+CONFIRMED_MOVEMENT: tuple[Column, ...] = (
+    ("group",         text(10), "ConfirmationGroup",             "MfgOrderConfirmationGroup",     "-",                        "key fixed"),
+    ("count",         text(8),  "ConfirmationCount",             "MfgOrderConfirmation",          "-",                        "key fixed"),
+    ("document",      text(10), "MaterialDocument",              "=",                             "-",                        "key ro"),
+    ("document_year", text(4),  "MaterialDocumentYear",          "=",                             "-",                        "key ro"),
+    ("line",          text(4),  "MaterialDocumentItem",          "=",                             "-",                        "key ro"),
+    ("item",          ITEM,     "Material",                      "=",                             "-",                        "ro"),
+    ("plant",         text(4),  "Plant",                         "=",                             "-",                        "ro"),
+    ("location",      text(4),  "StorageLocation",               "=",                             "-",                        "ro"),
+    ("batch",         text(10), "Batch",                         "=",                             "-",                        "ro"),
+    ("movement_type", text(3),  "GoodsMovementType",             "=",                             "-",                        "ro"),
+    ("qty",           QTY,      "QuantityInEntryUnit",           "=",                             "-",                        "ro"),
+    ("unit",          text(3),  "EntryUnit",                     "=",                             "-",                        "ro"),
 )
 # fmt: on
 
@@ -197,6 +223,11 @@ TABLES = (
         legacy=(_CONFIRMATIONS[0], "ProdnOrdConf2", ""),
         cloud=(_CONFIRMATIONS[1], "ProductionOrderConfirmation", ""),
         d365=(_CONFIRMATIONS[2], "ProductionReportFinishedJournalLines", ""),
+    ),
+    Table(
+        "confirmed_movement", CONFIRMED_MOVEMENT, parent="confirmation", can=frozenset(),
+        legacy=(_CONFIRMATIONS[0], "ProdnOrdConfMatlDocItm", "to_ProdnOrdConfMatlDocItm"),
+        cloud=(_CONFIRMATIONS[1], "ProdnOrdConfMatlDocItm", "_ProdnOrdConfMatlDocItm"),
     ),
 )  # fmt: skip
 
