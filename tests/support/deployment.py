@@ -69,6 +69,11 @@ def sim_cloud(erp: SimErp) -> Declared:
     return Declared("sim-cloud", "sap-s4", erp.url, SECRET, auth, {"csrf": {"fetch": PRODUCT_V4}, "manifest": "s4"})
 
 
+def sim_d365(erp: SimErp) -> Declared:
+    auth = {"kind": "client-credentials", "user": "gateway", "token_path": "/oauth/token"}
+    return Declared("sim-d365", "d365", erp.url, SECRET, auth)
+
+
 def mocksap_old(server: MockSap, url: str = "") -> Declared:
     auth = {"kind": "basic", "user": server.user}
     more = {"csrf": {"fetch": PRODUCT_V2}, "manifest": "mock-sap-v2"}

@@ -92,16 +92,18 @@ class Pair:
 
 
 @contextmanager
+def simulated(app: ErpApp) -> Iterator[SimErp]:
+    """Start one ERP."""
+    with running(app) as url, httpx.Client(base_url=url) as door:
+        yield SimErp(app, url, door)
+
+
+@contextmanager
 def simulated_pair(
     *, legacy: Mapping[str, Any] | None = None, cloud: Mapping[str, Any] | None = None, **settings: Any
 ) -> Iterator[Pair]:
     """Start both ERPs as the reference deployment expects them. Takes: settings of both, and what one of them has otherwise."""
     old = legacy_app(ErpConfig(users={"GATEWAY": SECRET}, **settings, **(legacy or {})))
     new = cloud_app(ErpConfig(clients={"gateway": SECRET}, **settings, **(cloud or {})))
-    with (
-        running(old) as old_url,
-        running(new) as new_url,
-        httpx.Client(base_url=old_url) as old_door,
-        httpx.Client(base_url=new_url) as new_door,
-    ):
-        yield Pair(SimErp(old, old_url, old_door), SimErp(new, new_url, new_door))
+    with simulated(old) as one, simulated(new) as other:
+        yield Pair(one, other)

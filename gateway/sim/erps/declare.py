@@ -60,6 +60,7 @@ TIME = Kind("time")
 STAMP = Kind("stamp")  # V2 Edm.DateTime, V4 Edm.DateTimeOffset
 INSTANT = Kind("instant")  # Edm.DateTimeOffset in both
 WHOLE = Kind("whole")
+RECORD = Kind("whole", 64)  # D365 numbers every row of a table; V4 Edm.Int64
 
 Column = tuple[str, Kind, str, str, str, str]
 

@@ -35,7 +35,8 @@ def _item(b: Business, unit: Unit, item: Item) -> None:
     }  # fmt: skip
     if b.face == "d365":
         for company in sorted({p.company for p in PLANTS.values()}):
-            verbs.create(b, unit, _draft(b, "item", {**values, "company": company}))
+            sites = [_draft(b, "item_plant", _segment(p.plant, item)) for p in PLANTS.values() if p.company == company]
+            verbs.create(b, unit, _draft(b, "item", {**values, "company": company}, sites))
         return
     texts = _draft(b, "description", {"language": "EN", "description": item.name})
     plants = [_draft(b, "item_plant", _segment(plant, item)) for plant in PLANTS]

@@ -91,6 +91,31 @@ def test_too_many_requests_are_told_when_to_come_back(start: Start) -> None:
     assert d365.get(ORDERS).status_code == 200
 
 
+def test_what_comes_in_is_posted_on_the_screen_and_shown_as_a_product_receipt(d365: Caller) -> None:
+    lines = [{"ItemNumber": "SEAL-7", "ReceivingSiteId": "1000", "OrderedPurchaseQuantity": 500}]
+    order = {"dataAreaId": "demf", "OrderVendorAccountNumber": "100010", "PurchaseOrderLines": lines}
+    answer = d365.post("/data/PurchaseOrderHeadersV2", order)
+    number, path = answer.json()["PurchaseOrderNumber"], answer.headers["location"]
+    receipt = {"dataAreaId": "demf", "PurchaseOrderNumber": number, "ProductReceiptNumber": "DN-7"}
+    screen = {"entity": "ProductReceiptHeaders", "values": receipt}
+    assert d365.http.post("/_screen", json=screen).json()["error"]["code"] == "PUR/2"  # not confirmed
+    assert d365.post(f"{path}/{ACTION}.Confirm").status_code == 200
+    some = {"ProductReceiptLinesV2": [{"PurchaseOrderLineNumber": 1, "ReceivedPurchaseQuantity": 200}]}
+    first = d365.http.post("/_screen", json={**screen, "values": receipt | some}).json()
+    assert first["RecordId"] > 2**31
+    key = f"dataAreaId='demf',RecordId={first['RecordId']}"
+    shown = d365.get(f"/data/ProductReceiptHeaders({key})?$expand=ProductReceiptLinesV2").json()
+    [line] = shown["ProductReceiptLinesV2"]
+    assert (line["ReceivedPurchaseQuantity"], line["RemainingPurchaseQuantity"]) == (200, 300)
+    assert d365.get(path).json()["PurchaseOrderStatus"] == "Confirmed"
+    assert d365.http.post("/_screen", json=screen).status_code == 200  # the rest
+    assert d365.get(path).json()["PurchaseOrderStatus"] == "Received"
+    too_much = {"ProductReceiptLinesV2": [{"PurchaseOrderLineNumber": 1, "ReceivedPurchaseQuantity": 1}]}
+    refused = d365.http.post("/_screen", json={**screen, "values": receipt | too_much}).json()
+    assert refused["error"]["code"] == "PUR/4"
+    assert d365.post("/data/ProductReceiptHeaders", receipt).status_code == 405
+
+
 def test_purchase_orders_have_lines_and_are_confirmed(d365: Caller) -> None:
     line = {"ItemNumber": "SEAL-7", "ReceivingSiteId": "1000", "OrderedPurchaseQuantity": 500}
     body = {"dataAreaId": "demf", "OrderVendorAccountNumber": "100010", "PurchaseOrderLines": [line]}

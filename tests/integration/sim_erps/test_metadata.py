@@ -35,6 +35,11 @@ def fill(caller: Caller) -> None:
     name = model.types["confirmation"].by_field["yield_qty"].name
     body = given | {name: "1" if business.face == "legacy" else 1}
     caller.app.control.edit(model.types["confirmation"].set_name, None, body)
+    if business.face == "d365":
+        (company, number), *_ = caller.app.erp.ledger.stored["purchase"].rows
+        at = {"dataAreaId": company, "PurchaseOrderNumber": number}
+        caller.app.control.edit("PurchaseOrderHeadersV2", at, {}, "Confirm")
+        caller.app.control.edit("ProductReceiptHeaders", None, {**at, "ProductReceiptNumber": "DN-1"})
 
 
 @pytest.mark.parametrize("face", list(MAKERS))

@@ -57,15 +57,16 @@ def _complete(b: Business, unit: Unit, header: Row) -> None:
 
 def _move(b: Business, unit: Unit, row: Row, *, strict: bool) -> None:
     sign = SIGN[str(row["movement_type"])]
-    _change_stock(b, unit, row, sign * amount(row["qty"]), strict=strict)
+    change_stock(b, unit, row, sign * amount(row["qty"]), strict=strict)
     if row["movement_type"] in TRANSFERS:
         target, plant = str(row.get("to_location") or ""), str(row.get("to_plant") or row["plant"])
         if target not in b.plant(plant).locations:
             raise business("M7/091", f"Storage location {target} does not exist in plant {plant}")
-        _change_stock(b, unit, {**row, "plant": plant, "location": target}, amount(row["qty"]), strict=strict)
+        change_stock(b, unit, {**row, "plant": plant, "location": target}, amount(row["qty"]), strict=strict)
 
 
-def _change_stock(b: Business, unit: Unit, row: Row, delta: Decimal, *, strict: bool) -> None:
+def change_stock(b: Business, unit: Unit, row: Row, delta: Decimal, *, strict: bool) -> None:
+    """Put stock where a row says, or take it there."""
     entity = b.type_of("stock")
     stock = entity.blank()
     put(stock, company=row.get("company", ""), item=row["item"], plant=row["plant"], location=row["location"])

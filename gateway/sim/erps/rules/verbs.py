@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.sim.erps.declare import Action, Key, Row
 from gateway.sim.erps.ledger import Unit
 from gateway.sim.erps.refusal import not_allowed
-from gateway.sim.erps.rules import confirmations, lines, movements, orders, purchasing
+from gateway.sim.erps.rules import confirmations, lines, movements, orders, purchasing, receipts
 from gateway.sim.erps.rules.business import Business, Draft
 
 Create = Callable[[Business, Unit, Draft], Key]
@@ -20,6 +20,7 @@ CREATE: dict[str, Create] = {
     "movement": movements.post,
     "purchase": purchasing.create,
     "purchase_item": purchasing.create_item,
+    "receipt": receipts.post,
 }
 CHANGE: dict[str, Change] = {"order": orders.change}
 ACT: dict[str, Act] = {
@@ -54,5 +55,6 @@ def act(b: Business, unit: Unit, action: Action, key: Key, arguments: Row) -> Ke
 
 def _check_can(b: Business, role: str, verb: str) -> None:
     entity = b.type_of(role)
-    if verb not in entity.can:
+    on_screen = b.cause.origin == "screen" and f"{verb} on screen" in entity.can
+    if verb not in entity.can and not on_screen:
         raise not_allowed(f"Method not allowed: {verb} is not supported for '{entity.set_name}'")

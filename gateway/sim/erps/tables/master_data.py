@@ -33,19 +33,25 @@ DESCRIPTION: tuple[Column, ...] = (
 )
 
 ITEM_PLANT: tuple[Column, ...] = (
-    ("item",        ITEM,     "Product",             "=",                  "-",              "key fixed index"),
-    ("plant",       text(4),  "Plant",               "=",                  "-",       "key req plant fixed index"),
+    ("company",     text(4),  "-",                   "-",                  "dataAreaId",              "key fixed"),
+    ("item",        ITEM,     "Product",             "=",                  "ItemNumber",              "key fixed index"),
+    ("plant",       text(4),  "Plant",               "=",                  "OperationalSiteId",       "key req plant fixed index"),
+    ("variant",     text(10), "-",                   "-",                  "ProductConfigurationId",  "key fixed"),
+    ("colour",      text(10), "-",                   "-",                  "ProductColorId",          "key fixed"),
+    ("size",        text(10), "-",                   "-",                  "ProductSizeId",           "key fixed"),
+    ("style",       text(10), "-",                   "-",                  "ProductStyleId",          "key fixed"),
+    ("version",     text(10), "-",                   "-",                  "ProductVersionId",        "key fixed"),
     ("purchasing_group", text(3), "PurchasingGroup", "=",                  "-",                       ""),
     ("profit_center", text(10), "ProfitCenter",      "=",                  "-",                       ""),
     ("availability", text(2), "AvailabilityCheckType", "=",                "-",                       ""),
     ("mrp_type",    text(2),  "MRPType",             "=",                  "-",                       ""),
     ("procurement", text(1),  "ProcurementType",     "=",                  "-",                       ""),
     ("planner",     text(3),  "MRPResponsible",      "=",                  "-",                       ""),
-    ("min_lot",     QTY,      "MinimumLotSizeQuantity", "=",         "-", "nonneg"),
-    ("max_lot",     QTY,      "MaximumLotSizeQuantity", "=",         "-", "nonneg"),
-    ("fixed_lot",   QTY,      "FixedLotSizeQuantity", "=",           "-", "nonneg"),
+    ("min_lot",     QTY,      "MinimumLotSizeQuantity", "=",         "MinimumInventoryOrderQuantity", "nonneg"),
+    ("max_lot",     QTY,      "MaximumLotSizeQuantity", "=",         "MaximumInventoryOrderQuantity", "nonneg"),
+    ("fixed_lot",   QTY,      "FixedLotSizeQuantity", "=",           "StandardInventoryOrderQuantity", "nonneg"),
     ("is_batched",  FLAG,     "IsBatchManagementRequired", "=",            "-",                       ""),
-    ("location",    text(4),  "ProductionInvtryManagedLoc", "=",     "-",    "location"),
+    ("location",    text(4),  "ProductionInvtryManagedLoc", "=",     "InventoryWarehouseId",    "location"),
     ("profile",     text(2),  "ProfileCode",         "=",                  "-",                       ""),
     ("is_marked",   FLAG,     "IsMarkedForDeletion", "=",                  "-",                       ""),
 )
@@ -69,5 +75,6 @@ TABLES = (
         "item_plant", ITEM_PLANT, parent="item",
         legacy=(_SERVICE[0], "A_ProductPlant", "to_Plant"),
         cloud=(_SERVICE[1], "ProductPlant", "to_Plant"),
+        d365=("", "ProductSpecificOrderSettingsV3", ""),
     ),
 )  # fmt: skip

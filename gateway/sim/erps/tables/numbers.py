@@ -46,6 +46,7 @@ RANGES: dict[Face, dict[str, NumberRange]] = {
         "reservation": NumberRange(1),
         "movement": NumberRange(1, 6, "IMJ-", last=999_999),
         "purchase": NumberRange(1, 6, "PO-", last=999_999),
+        "record": NumberRange(5_637_144_576),
     },
 }
 

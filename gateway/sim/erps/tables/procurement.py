@@ -8,6 +8,7 @@ from gateway.sim.erps.declare import (
     ITEM,
     MONEY,
     QTY,
+    RECORD,
     STAMP,
     WHOLE,
     Action,
@@ -74,6 +75,34 @@ SCHEDULE: tuple[Column, ...] = (
     ("unit",          text(3),  "PurchaseOrderQuantityUnit", "=",                         "-",                       "ro"),
     ("qty",           QTY,      "ScheduleLineOrderQuantity", "=",                         "-",                       "positive"),
 )
+
+# What was received of a purchase order. D365 lets its users post it; the entity shows what was posted.
+RECEIPT: tuple[Column, ...] = (
+    ("company",      text(4),  "-",                          "-",                         "dataAreaId",              "key company fixed"),
+    ("record",       RECORD,   "-",                          "-",                         "RecordId",                "key ro"),
+    ("receipt",      text(20), "-",                          "-",                         "ProductReceiptNumber",    "req fixed index"),
+    ("purchase",     text(20), "-",                          "-",                         "PurchaseOrderNumber",     "req fixed index"),
+    ("supplier",     text(20), "-",                          "-",                         "OrderVendorAccountNumber", "ro"),
+    ("received_at",  INSTANT,  "-",                          "-",                         "ProductReceiptDate",      "fixed"),
+)
+
+RECEIPT_LINE: tuple[Column, ...] = (
+    ("company",      text(4),  "-",                          "-",                         "dataAreaId",              "key fixed"),
+    ("record",       RECORD,   "-",                          "-",                         "ProductReceiptHeaderRecordId", "key ro"),
+    ("line_no",      WHOLE,    "-",                          "-",                         "LineNumber",              "key fixed"),
+    ("receipt",      text(20), "-",                          "-",                         "ProductReceiptNumber",    "ro"),
+    ("purchase",     text(20), "-",                          "-",                         "PurchaseOrderNumber",     "ro"),
+    ("purchase_line", WHOLE,   "-",                          "-",                         "PurchaseOrderLineNumber", "fixed"),
+    ("item",         ITEM,     "-",                          "-",                         "ItemNumber",              "ro"),
+    ("plant",        text(10), "-",                          "-",                         "ReceivingSiteId",         "ro index"),
+    ("location",     text(10), "-",                          "-",                         "ReceivingWarehouseId",    "ro"),
+    ("batch",        text(20), "-",                          "-",                         "ItemBatchNumber",         "fixed"),
+    ("qty",          QTY,      "-",                          "-",                         "ReceivedPurchaseQuantity", "positive fixed"),
+    ("ordered",      QTY,      "-",                          "-",                         "OrderedPurchaseQuantity", "ro"),
+    ("remaining",    QTY,      "-",                          "-",                         "RemainingPurchaseQuantity", "ro"),
+    ("unit",         text(10), "-",                          "-",                         "PurchaseUnitSymbol",      "ro"),
+    ("received_at",  INSTANT,  "-",                          "-",                         "ProductReceiptDate",      "ro"),
+)
 # fmt: on
 
 _SERVICE = ("API_PURCHASEORDER_PROCESS_SRV", "api_purchaseorder")
@@ -95,6 +124,11 @@ TABLES = (
         "schedule", SCHEDULE, parent="purchase_item",
         legacy=(_SERVICE[0], "A_PurchaseOrderScheduleLine", "to_ScheduleLine"),
         cloud=(_SERVICE[1], "PurchaseOrderScheduleLine", "to_ScheduleLine"),
+    ),
+    Table("receipt", RECEIPT, can=frozenset({"create on screen"}), d365=("", "ProductReceiptHeaders", "")),
+    Table(
+        "receipt_line", RECEIPT_LINE, parent="receipt", can=frozenset(),
+        d365=("", "ProductReceiptLinesV2", "ProductReceiptLinesV2"),
     ),
 )  # fmt: skip
 

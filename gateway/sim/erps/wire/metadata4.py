@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from gateway.sim.erps.declare import EntityType, Model, Property
+from gateway.sim.erps.declare import RECORD, EntityType, Model, Property
 
 Element = Any  # lxml ships no types
 
@@ -49,7 +49,7 @@ def _add(parent: Element, tag: str, **attributes: str) -> Element:
 
 
 def _facets(prop: Property) -> dict[str, str]:
-    facets = {"Name": prop.name, "Type": TYPES[prop.kind.base]}
+    facets = {"Name": prop.name, "Type": "Edm.Int64" if prop.kind == RECORD else TYPES[prop.kind.base]}
     if prop.has("key") or prop.kind.base in ("text", "decimal", "flag", "whole", "time"):
         facets["Nullable"] = "false"
     if prop.kind.base == "text":
