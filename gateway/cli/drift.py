@@ -13,15 +13,14 @@ from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
 from gateway.connectors.factory import make_connector
 from gateway.connectors.port import Connector
 from gateway.control.content import Content
+from gateway.control.described import described
 from gateway.control.drift import Difference, in_use, merged
 from gateway.core.deployment import Erp
 from gateway.dialects.compile import Translation
 from gateway.dialects.drift import drift as compared
 from gateway.dialects.metadata import Metadata
 from gateway.errors import ErpAnswerBroken, Unavailable
-from gateway.protocols.edmx import metadata_of
 from gateway.protocols.port import AnswerBroken
-from gateway.protocols.shape import shape_of
 from gateway.settings import settings
 
 _WITHIN_S = 15
@@ -44,7 +43,7 @@ def drift(
     output: Output = Format.TABLE,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="exit 3 when something changed")] = False,
 ) -> None:
-    """Compare dialects with the ERPs' live $metadata and name what a release changed."""
+    """Compare dialects with what the ERPs say of themselves and name what a release changed."""
     with told():
         found = declared(settings(content=content))[1]
         erps = [e for name, e in found.erps.items() if erp in (None, name)]
@@ -99,7 +98,7 @@ async def _look(content: Content, erp: Erp) -> _Look:
             if name in look.unread:
                 continue
             try:
-                metadata = await _metadata(connector, translation, said)
+                metadata = await _metadata(connector, dialect.file.protocol or "", translation, said)
             except (ErpAnswerBroken, AnswerBroken) as err:
                 look.unread[name] = str(err)
             else:
@@ -112,10 +111,12 @@ async def _look(content: Content, erp: Erp) -> _Look:
     return look
 
 
-async def _metadata(connector: Connector, translation: Translation, said: dict[str, Metadata]) -> Metadata:
+async def _metadata(
+    connector: Connector, protocol: str, translation: Translation, said: dict[str, Metadata]
+) -> Metadata:
     """What the ERP says of an object, asked once for all plants. Raises: ErpAnswerBroken, AnswerBroken, Unavailable."""
-    asked = repr(translation.plan.native)
+    asked = repr((translation.plan.native, [entry.native for entry in translation.plan.level.entries]))
     if asked not in said:
         deadline_s = asyncio.get_running_loop().time() + _WITHIN_S
-        said[asked] = metadata_of(await connector.metadata(shape_of(translation.plan), deadline_s))
+        said[asked] = await described(connector, protocol, translation.plan, deadline_s)
     return said[asked]

@@ -28,7 +28,7 @@ COMMANDS = {
         "Run two simulated ERPs and a gateway until Ctrl-C; FOLDER/env holds keys and addresses for a shell.",
     ),
     "dialect": ("dialect:app", "The mapping files: their coverage, their laws, what one says."),
-    "drift": ("drift:drift", "Compare dialects with the ERPs' live $metadata and name what a release changed."),
+    "drift": ("drift:drift", "Compare dialects with what the ERPs say of themselves and name what a release changed."),
     "wave": ("content:wave", "Show the cells as they run now."),
     "suspend": ("cells:suspend", "Let what a cell's other side is owed wait; the side in charge goes on."),
     "resume": ("cells:resume", "Let what a suspended cell's other side is owed go on."),

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from gateway.dialects.metadata import EntityType, Metadata, Property
 from gateway.dialects.resolve import Entry, Level, Plan, Where
 
-_INTEGERS = frozenset({"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte"})
+_INTEGERS = frozenset({"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte", "integer", "biginteger"})
+_RECORDS = frozenset({"many2one", "one2one", "one2many", "many2many", "reference"})
+"""Types that stand for other records; what a codec makes of them is its own affair."""
 _FITS: Mapping[str, frozenset[str]] = {
-    "text": frozenset({"Edm.String", "Edm.Guid", "enum"}),
-    "decimal": frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single"}) | _INTEGERS,
+    "text": frozenset({"Edm.String", "Edm.Guid", "enum", "char", "text", "selection"}),
+    "decimal": frozenset({"Edm.Decimal", "Edm.Double", "Edm.Single", "numeric", "float"}) | _INTEGERS,
     "integer": _INTEGERS,
-    "boolean": frozenset({"Edm.Boolean"}),
+    "boolean": frozenset({"Edm.Boolean", "boolean"}),
     "date": frozenset({"Edm.Date"}),
     "datetime": frozenset({"Edm.DateTimeOffset"}),
     "time": frozenset({"Edm.Time", "Edm.TimeOfDay"}),
@@ -41,10 +43,10 @@ def drift(plan: Plan, metadata: Metadata, before: Metadata | None = None) -> lis
 
     Takes: `before`, the metadata it was written against; with it, properties that became required are found too.
     """
-    name = str(plan.native.get("set", ""))
+    name = str(plan.native.get("set") or plan.native.get("model", ""))
     entity = metadata.of_set(name)
     if entity is None:
-        return [Change("set-gone", name, "the service has no such entity set", rule=("native",))]
+        return [Change("set-gone", name, "the ERP has no such entity set or model", rule=("native",))]
     found = list(_level(plan.level, name, entity, metadata))
     if before is not None:
         found += _required(plan.level, name, entity, (metadata, before))
@@ -54,7 +56,7 @@ def drift(plan: Plan, metadata: Metadata, before: Metadata | None = None) -> lis
 def _level(level: Level, where: str, entity: EntityType, metadata: Metadata, rule: Where = ()) -> Iterator[Change]:
     for entry in level.entries:
         is_list = entry.rows is not None or (entry.codec is not None and entry.codec.rows)
-        found = _list(entry, where, entity, metadata) if is_list else _single(entry, where, entity)
+        found = _list(entry, where, entity, metadata) if is_list else _single(entry, where, entity, metadata)
         yield from (change if change.rule else replace(change, rule=entry.where) for change in found)
     there = {*entity.properties, *entity.navigations}
     for path, _ in level.constants:
@@ -80,19 +82,42 @@ def _list(entry: Entry, where: str, entity: EntityType, metadata: Metadata) -> I
                 yield Change("property-gone", f"{where}.{name}.{row}", f"{entry.canonical[0]} stands in it")
 
 
-def _single(entry: Entry, where: str, entity: EntityType) -> Iterator[Change]:
+def _single(entry: Entry, where: str, entity: EntityType, metadata: Metadata) -> Iterator[Change]:
     codec = entry.codec
     assert codec is not None  # noqa: S101  # the caller has looked
     for i, path in enumerate(entry.native):
-        place, found = f"{where}.{path[0]}", entity.properties.get(path[0])
+        place, found = f"{where}.{'.'.join(path)}", _reached(path, entity, metadata)
         if found is None:
             yield Change("property-gone", place, f"{' + '.join(entry.canonical)} stands in it")
             continue
         literal = codec.literals[i] if codec.literals else codec.literal
-        if literal in _FITS and found.type not in _FITS[literal]:
+        if literal in _FITS and found.type not in _FITS[literal] | _RECORDS:
             yield Change("type-changed", place, f"{found.type} is no {literal}")
+        elif found.words and codec.known:
+            yield from _words(entry, place, found)
         elif entry.access != "read_only" and len(entry.native) == 1:
             yield from _room(codec.max_length, codec.scale, place, found)
+
+
+def _reached(path: tuple[str, ...], entity: EntityType, metadata: Metadata) -> Property | None:
+    """The property at the end of a path through other types; None where it leads nowhere."""
+    for step in path[:-1]:
+        target = metadata.types.get(entity.navigations.get(step, ""))
+        if target is None:
+            return None
+        entity = target
+    return entity.properties.get(path[-1])
+
+
+def _words(entry: Entry, place: str, found: Property) -> Iterator[Change]:
+    """What a closed list lost, and what it gained that nobody can read."""
+    codec = entry.codec
+    assert codec is not None  # noqa: S101  # the caller has looked
+    known = {word for _, words in codec.known for word in words if isinstance(word, str) and word}
+    for word in sorted(known - set(found.words)):
+        yield Change("word-gone", place, f"{word!r} stands there no more", breaks=entry.access != "read_only")
+    for word in sorted(set(found.words) - known):
+        yield Change("new-word", place, f"{word!r} may stand there now, and the dialect cannot read it")
 
 
 def _room(max_length: int, scale: int | None, place: str, found: Property) -> Iterator[Change]:

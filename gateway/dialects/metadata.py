@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property. `type` is the protocol's name (`Edm.String`), or `enum`; 0 and None are no limit."""
+    """One property. `type` is the protocol's name (`Edm.String`, `char`), or `enum`; 0 and None are no limit."""
 
     name: str
     type: str
     nullable: bool = True
     max_length: int = 0
     scale: int | None = None
+    words: tuple[str, ...] = ()
+    """Of a closed list: all that may stand there; empty where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class TrytonRest:
         shown = (_document(shape, row) for row in rows)
         return Page(tuple(shown), next_cursor(shape, query, len(rows)))
 
-    def metadata(self, shape: Shape) -> HttpCall | None:  # the REST interface describes nothing
+    def metadata(self, shape: Shape) -> HttpCall | None:  # REST has no call for it: the ERP keeps a list of its fields
         return None
 
     def places(self, shape: Shape) -> HttpCall | None:

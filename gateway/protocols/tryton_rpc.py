@@ -97,7 +97,8 @@ class TrytonRpc:
         return Page(tuple(shown), next_cursor(shape, query, len(rows)))
 
     def metadata(self, shape: Shape) -> HttpCall | None:
-        return _call(shape, "fields_get", [[]], safe=True)
+        """What the model says of the fields that the shape names."""
+        return _call(shape, "fields_get", [[path[0] for path in shape.paths]], safe=True)
 
     def places(self, shape: Shape) -> HttpCall | None:
         """The places of the warehouse, where stock is counted by place."""

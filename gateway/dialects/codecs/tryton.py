@@ -69,6 +69,7 @@ def made_product(*, units: Codec, production: str, storage: str, currency: str) 
         decode,
         canonical=3,
         native=4,
+        literals=("text", "plain", "text", "plain"),
         schema=({"type": "string"}, {"type": "number"}, {"type": "string"}, {"type": "array"}),
         normalising="the move of the product follows from the order",
         domain=lambda v: (v[1] is None or quantities.domain(v[1])) and (v[2] is None or units.domain(v[2])),
@@ -110,6 +111,7 @@ def duration_minutes() -> Codec:
     return Codec(
         encode,
         decode,
+        literal="plain",
         ordered=True,
         comparable=False,
         schema=({"type": "object"},),
