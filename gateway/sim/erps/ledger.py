@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.sim.erps.declare import EntityType, Key, Model, Row, Value
 from gateway.sim.erps.refusal import business
@@ -61,10 +61,6 @@ class Unit:
         self._ledger = ledger
         self.changes: list[Change] = []
         self.now = ledger.tick()
-
-    @property
-    def clock_time(self) -> time:
-        return self.now.time().replace(microsecond=0)
 
     def insert(self, role: str, row: Row, *, origin: Origin | None = None) -> Key:
         stored = self._ledger.stored[role]

@@ -16,6 +16,7 @@ class Plant:
     company: str  # D365 legal entity
     currency: str
     locations: tuple[str, ...]
+    zone: str  # SAP keeps days and times of day as they are on the plant's wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ class Item:
 
 
 PLANTS = {
-    "1000": Plant("1000", "Hamburg", "1000", "demf", "EUR", ("0001", "0002", "0088")),
-    "2000": Plant("2000", "Leeds", "2000", "gbmf", "GBP", ("0001", "0002")),
-    "3000": Plant("3000", "Toledo", "3000", "usmf", "USD", ("0001", "0002")),
+    "1000": Plant("1000", "Hamburg", "1000", "demf", "EUR", ("0001", "0002", "0088"), "Europe/Berlin"),
+    "2000": Plant("2000", "Milwaukee", "2000", "gbmf", "GBP", ("0001", "0002"), "America/Chicago"),
+    "3000": Plant("3000", "Pune", "3000", "usmf", "USD", ("0001", "0002"), "Asia/Kolkata"),
 }
 
 ITEMS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from gateway.sim.erps.declare import Row
 from gateway.sim.erps.ledger import Unit
@@ -85,10 +86,12 @@ def _order(b: Business, unit: Unit, dice: random.Random, number: int) -> None:
     released = dice.random() < 0.5  # noqa: PLR2004 - half of them
     start = unit.now.date() + timedelta(days=start_days)
     end = start + timedelta(days=length_days)
+    wall = ZoneInfo(PLANTS[plant].zone)
     values: Row = {
         "plant": plant, "item": b.masters.item(item), "qty": Decimal(qty), "order_type": "PP01",
         "planned_start": start, "planned_end": end, "planned_start_time": time(6), "planned_end_time": time(22),
-        "start_at": datetime.combine(start, time(6), UTC), "end_at": datetime.combine(end, time(22), UTC),
+        "start_at": datetime.combine(start, time(6), wall).astimezone(UTC),
+        "end_at": datetime.combine(end, time(22), wall).astimezone(UTC),
         "mrp_controller": "001", "supervisor": "010", "reference": f"SEED-{number:04d}",
     }  # fmt: skip
     if b.face == "d365":

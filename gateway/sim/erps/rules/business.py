@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.declare import EntityType, Key, Property, Row, Value
@@ -152,19 +153,28 @@ class Business:
         elif not row[name]:
             row[name] = str(place).zfill(legacy_width if self.face == "legacy" else cloud_width)
 
-    def today(self, unit: Unit) -> date:
-        return unit.now.date()
+    def local(self, unit: Unit, plant: Value) -> datetime:
+        """The moment as SAP writes it: by the clock on the plant's wall. D365 knows one clock, and what has no plant as well."""
+        known = self.masters.plants.get(str(plant)) if self.face != "d365" else None
+        return unit.now.astimezone(ZoneInfo(known.zone)) if known else unit.now
 
-    def stamp(self, row: Row, unit: Unit) -> None:
-        """Who and when, in whatever fields this row has for it."""
-        now = unit.now
+    def today(self, unit: Unit, plant: Value) -> date:
+        return self.local(unit, plant).date()
+
+    def clock(self, unit: Unit, plant: Value) -> time:
+        """The time of day at a plant."""
+        return self.local(unit, plant).time().replace(microsecond=0)
+
+    def stamp(self, row: Row, unit: Unit, plant: Value = None) -> None:
+        """Who and when, in whatever fields this row has for it. Takes: `plant`, where, if the row does not say it."""
+        now, here = unit.now, plant or row.get("plant")
         fill(row, created_by=self.cause.user, entered_by=self.cause.user, changed_by=self.cause.user)
         put(row, changed_at=now, changed_on=now)
         for name in ("created_on", "entered_on"):
             if name in row and row[name] is None:
                 kind = self._kind_of(row, name)
-                row[name] = now.date() if kind == "date" else now
-        put(row, created_at=unit.clock_time, entered_at=unit.clock_time)
+                row[name] = self.today(unit, here) if kind == "date" else now
+        put(row, created_at=self.clock(unit, here), entered_at=self.clock(unit, here))
 
     def touched(self, unit: Unit, values: Row) -> Row:
         return {**values, "changed_at": unit.now, "changed_on": unit.now, "changed_by": self.cause.user}

@@ -62,7 +62,7 @@ def _operation(b: Business, order_key: Key, row: Row) -> Row:
 
 
 def _complete(b: Business, unit: Unit, row: Row, order: Row, operation: Row) -> None:
-    today = b.today(unit)
+    today = b.today(unit, order["plant"])
     fill(row, posting_date=today, posted_at=unit.now, start=today, end=today)
     b.check_period(day_of(row.get("posting_date") or row.get("posted_at")) or today)
     fill(row, unit=order["unit"], plant=order["plant"], work_center=operation.get("work_center", ""))
@@ -109,9 +109,14 @@ def _move_order(b: Business, unit: Unit, key: Key, row: Row, *, last: bool, sign
 def _actuals(b: Business, unit: Unit, order: Row, *, final: bool) -> Row:
     values: Row = {}
     if not order.get("actual_start") and not order.get("started_at"):
-        values |= {"actual_start": b.today(unit), "actual_start_time": unit.clock_time, "started_at": unit.now}
+        here = order["plant"]
+        values |= {
+            "actual_start": b.today(unit, here),
+            "actual_start_time": b.clock(unit, here),
+            "started_at": unit.now,
+        }
     if final:
-        values |= {"actual_end": b.today(unit), "finished_at": unit.now}
+        values |= {"actual_end": b.today(unit, order["plant"]), "finished_at": unit.now}
     return values
 
 

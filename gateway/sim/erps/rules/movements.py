@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from gateway.sim.erps.declare import Key, Row
+from gateway.sim.erps.declare import Key, Row, Value
 from gateway.sim.erps.ledger import Unit
 from gateway.sim.erps.refusal import bad_request, business
 from gateway.sim.erps.rules.business import Business, Draft, amount, belong, day_of, fill, inherit, put
@@ -33,7 +33,7 @@ def _line(b: Business, draft: Draft, header: Row) -> Row:
 
 def record(b: Business, unit: Unit, header: Row, lines: list[Row], *, origin: Origin | None) -> Key:
     """Number and store the document, then move the stock. Derived documents may drive stock below zero."""
-    _complete(b, unit, header)
+    _complete(b, unit, header, lines[0]["plant"])
     key = unit.insert("movement", header, origin=origin)
     for index, row in enumerate(lines):
         inherit(b.type_of("movement"), header, row)
@@ -45,14 +45,14 @@ def record(b: Business, unit: Unit, header: Row, lines: list[Row], *, origin: Or
     return key
 
 
-def _complete(b: Business, unit: Unit, header: Row) -> None:
-    today = b.today(unit)
+def _complete(b: Business, unit: Unit, header: Row, plant: Value) -> None:
+    today = b.today(unit, plant)
     fill(header, document_date=today, posting_date=today, posted_at=unit.now)
     day = day_of(header.get("posting_date") or header.get("posted_at")) or today
     b.check_period(day)
     number = b.ledger.next_number("movement")
     put(header, document=number, document_year=str(day.year), journal=number)
-    b.stamp(header, unit)
+    b.stamp(header, unit, plant)
 
 
 def _move(b: Business, unit: Unit, row: Row, *, strict: bool) -> None:

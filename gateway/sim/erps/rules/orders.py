@@ -35,7 +35,7 @@ def create(b: Business, unit: Unit, draft: Draft) -> Key:
 
 def _complete(b: Business, unit: Unit, row: Row) -> None:
     plant = b.plant(row["plant"])
-    today = b.today(unit)
+    today = b.today(unit, plant.plant)
     fill(row, unit=b.base_unit(row), location=plant.locations[0], planning_plant=plant.plant, mrp_area=plant.plant)
     fill(row, category="10", order_type="PP01", company_code=plant.company_code, scheduling_type="1")
     fill(row, planned_start=today)
@@ -175,7 +175,7 @@ def release(b: Business, unit: Unit, key: Key, arguments: Row) -> Key:
     _check_open(b, key, row)
     if row["is_released"]:
         raise business("CO/688", f"Order {row['order']} is already released")
-    values: Row = {"is_released": True, "is_created": False, "actual_release": b.today(unit)}
+    values: Row = {"is_released": True, "is_created": False, "actual_release": b.today(unit, row["plant"])}
     values |= {"status": "Released", "released_at": unit.now}
     unit.update("order", key, b.touched(unit, values))
     return key

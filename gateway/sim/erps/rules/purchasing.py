@@ -61,7 +61,7 @@ def add_item(b: Business, unit: Unit, draft: Draft, header: Row) -> Key:
 
 
 def _schedule(b: Business, unit: Unit, draft: Draft, item: Row) -> None:
-    day = b.today(unit) + LEAD_TIME
+    day = b.today(unit, item["plant"]) + LEAD_TIME
     for line in draft.children:
         fill(line.values, unit="", delivery_date=day)
         insert_line(b, unit, line, item)
