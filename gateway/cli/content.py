@@ -57,7 +57,7 @@ def init(folder: Annotated[Path, typer.Argument(help="a new or empty folder")]) 
     if folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is not empty", Exit.USAGE)
     for name in FOLDERS:
-        shutil.copytree(shipped() / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
+        shutil.copytree(shipped() / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     progress.print(f"Edit {folder}/routes, then: changeover plan --content {folder}")
 
 

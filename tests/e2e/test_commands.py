@@ -170,6 +170,8 @@ def test_init_makes_a_deployment_that_starts(
     made = tmp_path / "fresh"
     assert own.cli("init", str(made), content=False).exit_code == 0
     assert {p.name for p in made.iterdir()} >= {"routes", "translators", "policies"}
+    checked = own.run("dialect", "check", "--content", str(made))
+    assert (checked.returncode, "7 dialects, 183 recorded documents, 0 findings" in checked.stderr) == (0, True)
     again = own.cli("init", str(made), content=False)
     assert (again.exit_code, "not empty" in again.stderr) == (2, True)
     for client in ("MES", "WMS", "PLANNING"):
