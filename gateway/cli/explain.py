@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ import typer
 
 from gateway.app import policy_of
 from gateway.cli.content import Database, Folder
-from gateway.cli.explained import Row, refuses, walked
+from gateway.cli.explained import Book, Row, refuses, walked
 from gateway.cli.output import Exit, Format, Output, fail, show, told
 from gateway.control.content import Content, load, load_folder, unpack
 from gateway.core.waves import WaveTable
@@ -29,9 +30,13 @@ from gateway.pipeline.negotiate import operation_id
 from gateway.policy.cache import DecisionCache
 from gateway.policy.service import Policy
 from gateway.settings import Settings, settings, shipped
+from gateway.store.crosswalk import Crosswalk
 from gateway.store.engine import Store
+from gateway.store.journal import Journal
 from gateway.store.schema import at_head
 from gateway.store.waves import files_of, running
+
+_Headers = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ def explain(
     plants: Annotated[str, typer.Option(help="plants of an imagined caller, with commas")] = "*",
     data: Annotated[str | None, typer.Option(help="the body, or @file")] = None,
     if_match: Annotated[str | None, typer.Option(help="If-Match")] = None,
+    idempotency_key: Annotated[str | None, typer.Option(help="Idempotency-Key")] = None,
     content: Folder = None,
     database: Database = None,
     output: Output = Format.TABLE,
@@ -74,7 +80,8 @@ def explain(
             fail("what became of an operation stands in the journal: changeover journal show ID", Exit.USAGE)
         made = settings(content=content, database_url=database)
         body = _body(data)
-        rows = asyncio.run(_explained(made, method.upper(), url, body, (client, roles, plants), if_match))
+        more = {"if-match": if_match, "idempotency-key": idempotency_key}
+        rows = asyncio.run(_explained(made, method.upper(), url, body, (client, roles, plants), more))
         # In the table the errors stand in `why`.
         show([{k: v for k, v in row.items() if k != "errors" or output is not Format.TABLE} for row in rows], output)
     if refuses(rows):
@@ -96,33 +103,35 @@ def _body(data: str | None) -> bytes:
 
 
 async def _explained(
-    made: Settings, method: str, url: str, body: bytes, who: tuple[str | None, str, str], if_match: str | None
+    made: Settings, method: str, url: str, body: bytes, who: tuple[str | None, str, str], more: _Headers
 ) -> list[Row]:
-    content, table = await _in_force(made)
-    policy = policy_of(made, content.bundle, DecisionCache(1))
-    try:
+    async with AsyncExitStack() as stack:
+        store = Store(made.database_url)
+        stack.push_async_callback(store.close)
+        content, table, book = await _in_force(made, store, stack)
+        policy = policy_of(made, content.bundle, DecisionCache(1))
+        stack.push_async_callback(policy.close)
         await policy.probe()
         in_force = _pinned(made, content, table, policy, _caller(content, *who))
-        return await walked(_exchange(in_force, method, url, body, if_match))
-    finally:
-        await policy.close()
+        return await walked(_exchange(in_force, method, url, body, more), book)
 
 
-async def _in_force(made: Settings) -> tuple[Content, WaveTable]:
-    """What runs, when the store has it; else what the folder declares."""
-    store = Store(made.database_url)
-    try:
-        have, newest = await at_head(store, shipped() / "migrations")
-        if have not in (None, newest):
-            raise StoreUnusable(f"the schema is at {have}, this program's at {newest}: changeover store migrate")
-        now = await running(store) if have is not None else None
-        blob = await files_of(store, now.content) if now else None
-    finally:
-        await store.close()
+async def _in_force(made: Settings, store: Store, stack: AsyncExitStack) -> tuple[Content, WaveTable, Book | None]:
+    """What runs, when the store has it, and what it remembers; else what the folder declares."""
+    have, newest = await at_head(store, shipped() / "migrations")
+    if have not in (None, newest):
+        raise StoreUnusable(f"the schema is at {have}, this program's at {newest}: changeover store migrate")
+    now = await running(store) if have is not None else None
+    blob = await files_of(store, now.content) if now else None
+    book = None
+    if have is not None:
+        database = store.journal_database()
+        stack.push_async_callback(database.close)
+        book = Book(Journal(database), Crosswalk(database))
     if now is not None and blob is not None and made.content is None:
-        return load(unpack(blob), try_policies=made.embedded_policies), now.table
+        return load(unpack(blob), try_policies=made.embedded_policies), now.table, book
     _, content = load_folder(made.content or shipped(), try_policies=made.embedded_policies)
-    return content, now.table if now else WaveTable(0, {cell.id: cell for cell in content.cells})
+    return content, now.table if now else WaveTable(0, {cell.id: cell for cell in content.cells}), book
 
 
 def _caller(content: Content, client: str | None, roles: str, plants: str) -> Caller | None:
@@ -146,14 +155,13 @@ def _pinned(made: Settings, content: Content, table: WaveTable, policy: Policy, 
     )
 
 
-def _exchange(in_force: InForce, method: str, url: str, body: bytes, if_match: str | None) -> Exchange:
+def _exchange(in_force: InForce, method: str, url: str, body: bytes, more: _Headers) -> Exchange:
     parts = urlsplit(url)
     media = b"application/merge-patch+json" if method == "PATCH" else b"application/json"
     headers = [(b"host", b"explain"), (b"content-length", str(len(body)).encode())]
     if body:
         headers.append((b"content-type", media))
-    if if_match:
-        headers.append((b"if-match", if_match.encode()))
+    headers += [(name.encode(), value.encode()) for name, value in more.items() if value is not None]
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}

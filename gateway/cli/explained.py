@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.connectors.factory import PROTOCOLS
-from gateway.core.phases import PHASES
+from gateway.core.canonical import Document
+from gateway.core.phases import PHASES, Side
 from gateway.dialects.filters import Unfilterable
-from gateway.errors import GatewayError, Invalid
-from gateway.pipeline.exchange import Exchange, Operation, required
+from gateway.errors import GatewayError, IdempotencyMismatch, Invalid, NoSuchDocument
+from gateway.pipeline.exchange import Exchange, Operation, known_caller, required
 from gateway.pipeline.execute import erp_side, execute, unlistable, unsayable
+from gateway.pipeline.recall import idempotency_key, recall
 from gateway.pipeline.render import render, route_headers, status_of
 from gateway.pipeline.stages import STAGES
 from gateway.problem import problem_of
 from gateway.protocols.port import HttpCall
-from gateway.reads.authoritative import key_of, query_of
+from gateway.reads.authoritative import ErpSide, key_of, query_of
+from gateway.reads.numbers import CrosswalkLookup, for_erp, keyed
+from gateway.store.journal import Journal
 from gateway.writes.carry import first_step, prepared
+from gateway.writes.engine import fingerprint_of
 
 Row = dict[str, Any]
 """`stage`, what it `decides`, and `why`; of a refused document also its `errors`, each with `field` and `reason`."""
@@ -23,11 +28,24 @@ _UNTIL_ERP = STAGES[: STAGES.index(execute)]
 _OF_ONE_ANSWER = ("x-request-id", "cache-control")
 
 
-async def walked(x: Exchange) -> list[Row]:
-    """A row for each stage, up to the one that refuses."""
+class Book(NamedTuple):
+    """What the store knows of writes and numbers."""
+
+    journal: Journal
+    numbers: CrosswalkLookup
+
+
+async def walked(x: Exchange, book: Book | None = None) -> list[Row]:
+    """A row for each stage, up to the one that refuses or answers. Takes: `book`, None where there is no store."""
     rows: list[Row] = []
     for stage in _UNTIL_ERP:
         try:
+            if stage is recall:
+                row, answered = await _recalled(x, book)
+                rows.append({"stage": recall.__name__, **row})
+                if answered:
+                    return rows
+                continue
             x = await stage(x)
         except GatewayError as err:
             return [*rows, {"stage": stage.__name__, **_refused(err)}]
@@ -36,6 +54,7 @@ async def walked(x: Exchange) -> list[Row]:
         rows.append({"stage": execute.__name__, **_sent(x)})
     except GatewayError as err:
         return [*rows, {"stage": execute.__name__, **_refused(err)}]
+    rows += [{"stage": f"execute, then {side}", **await _followed(x, side, book)} for side in _others(x)]
     return [*rows, {"stage": render.__name__, **_rendered(x)}]
 
 
@@ -81,9 +100,6 @@ def _said(stage: str, x: Exchange) -> Row:
                 "decides": "allows",
                 "why": f"bundle {decision.revision[:12]}; reasons {', '.join(decision.reasons) or 'none'}; obligations {asked}",
             }
-        case "recall" if operation:
-            keyed = "no Idempotency-Key: a repeated request is a new one" if operation.writes else "a read"
-            return {"decides": "goes on", "why": keyed}
         case "steer" if cell and x.erp:
             sides = [f"{side}: {cell.erp(side)}" for side in PHASES[cell.phase].writes]
             return {
@@ -91,6 +107,71 @@ def _said(stage: str, x: Exchange) -> Row:
                 "why": f"phase {cell.phase}, epoch {cell.epoch}, table revision {x.in_force.table.revision}",
             }
     return {"decides": "", "why": ""}
+
+
+async def _recalled(x: Exchange, book: Book | None) -> tuple[Row, bool]:
+    """What the Idempotency-Key stands for, and whether that is the answer. Raises: what a wrong key is refused with."""
+    operation: Operation = required(x.operation, "operation")
+    if not operation.writes:
+        return {"decides": "goes on", "why": "a read"}, False
+    key = idempotency_key(x)
+    if key is None:
+        return {"decides": "goes on", "why": "no Idempotency-Key: a repeated request is a new one"}, False
+    if book is None:
+        return {"decides": "goes on", "why": "the Idempotency-Key is new: there is no database yet"}, False
+    known = await book.journal.known(known_caller(x).client_id, key, int(x.clock.wall() * 1_000_000))
+    if known is None:
+        return {"decides": "goes on", "why": "the Idempotency-Key is new: the answer will be kept under it"}, False
+    same = fingerprint_of(operation.plant, operation.spec.name, operation.verb, operation.key, operation.document)
+    if known.fingerprint != same:
+        raise IdempotencyMismatch("This Idempotency-Key was used for another request.", operation=known.intent)
+    why = "the same request was made under this Idempotency-Key: nothing is sent, whatever the table says now"
+    return {"decides": f"answers what operation {known.intent} came to", "why": why}, True
+
+
+def _others(x: Exchange) -> list[Side]:
+    """The sides that get the write after the one in charge."""
+    cell, operation = required(x.cell, "cell"), required(x.operation, "operation")
+    return [side for side in PHASES[cell.phase].writes if side != x.side] if operation.writes else []
+
+
+async def _followed(x: Exchange, side: Side, book: Book | None) -> Row:
+    """The call that would go to the other ERP once the first one said yes; what stands in its way is a case, and no refusal."""
+    cell, operation = required(x.cell, "cell"), required(x.operation, "operation")
+    name = required(cell.erp(side), "ERP")
+    path = x.in_force.erps[name]
+    found = path.of(operation.spec.name, operation.plant)
+    if found is None:
+        return {"decides": "opens a case: untranslatable", "why": f"{name} has no {operation.spec.name}"}
+    there = ErpSide(name, path.connector, *found, cell.plant, side, cell.term)
+    try:
+        key, document = await _in_its_numbers(x, there, book)
+        if prepared(there, operation.verb, document, None).nothing:
+            return {"decides": "nothing written", "why": f"{name} lacks these fields"}
+        codec = PROTOCOLS[path.dialect.file.protocol or ""]()
+        return _told(name, codec.step(there.shape, first_step(there, operation.verb, key, document)))
+    except GatewayError as err:
+        return {"decides": f"opens a case: {err.extra.get('reason') or err.code}", "why": f"{name}: {err.detail}"}
+
+
+async def _in_its_numbers(x: Exchange, there: ErpSide, book: Book | None) -> tuple[str | None, Document | None]:
+    """Key and document as the other ERP calls things. Raises: NoSuchDocument: nobody knows its number of the document."""
+    operation = required(x.operation, "operation")
+    key, document, object_ = operation.key, operation.document, keyed(operation.spec.name)
+    if book is not None and document is not None:
+        document = await for_erp(book.numbers, there.name, operation.spec.name, document)
+    if key is None or object_ in x.in_force.content.manifest(there.name).same_numbers:
+        return key, document
+    names = await book.numbers.to_erp(there.name, [(object_, key)]) if book is not None else {}
+    if (object_, key) not in names:
+        words = f"Nobody knows under which number {there.name} has {operation.spec.name} {key}."
+        raise NoSuchDocument(words, reason="unmapped")
+    return names[object_, key], document
+
+
+def _told(erp: str, call: HttpCall, more: str = "") -> Row:
+    body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
+    return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{more}"}
 
 
 def _sent(x: Exchange) -> Row:
@@ -105,8 +186,7 @@ def _sent(x: Exchange) -> Row:
     beside = f"; the gateway keeps {', '.join(sorted(kept))}" if kept else ""
     if x.operation is not None and x.operation.writes and _nothing(x):
         return {"decides": "nothing written", "why": f"{erp} lacks these fields{beside}"}
-    body = f" {call.body.decode(errors='replace')[:400]}" if call.body else ""
-    return {"decides": f"{call.method} {call.target}", "why": f"{erp}{body}{beside}"}
+    return _told(erp, call, beside)
 
 
 def _rendered(x: Exchange) -> Row:
