@@ -116,3 +116,14 @@ def test_an_item_at_a_plant_shows_how_it_is_planned_and_procured(plant: Plant) -
     assert (made["procurement"], bought["procurement"]) == ("make", "buy")
     assert (made["planner"], made["storage_location"], made["batch_managed"]) == ("001", "0001", False)
     assert made["lot"] == {"minimum": "1.000", "maximum": "0.000", "fixed": "0.000"}
+
+
+def test_a_purchase_orders_reference_and_day_may_be_changed(plant: Plant, erp: SimErp) -> None:
+    made = plant.bought()
+    key, before = good(made, 201)["id"], erp.length
+    patch = {"reference": "PLAN-9", "ordered_on": "2026-11-20"}
+    changed = good(plant.change("purchase-orders", key, patch, made.headers["etag"]))
+    assert {name: changed[name] for name in patch} == patch
+    (entry,) = erp.since(before, origin="api")
+    own = {"1000": "ZZExternalReference", "3000": "YY1_ExternalReference_PDH"}[plant.plant]
+    assert (entry["after"][own], entry["after"]["PurchaseOrderDate"][:10]) == ("PLAN-9", "2026-11-20")

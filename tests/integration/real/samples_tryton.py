@@ -19,8 +19,9 @@ LACKS: Lacks = {
     ("confirmation", "create"): Lack(ONLY_TIME),
     ("confirmation", "refuse"): Lack(ONLY_TIME),
 }
-CHANGEABLE = {"items": ["name", "list_price"], "purchase-orders": ["reference", "ordered_on"]}
-"""What an operator with Tryton behind a plant lets clients change, beside what version 2 ships with."""
+CHANGEABLE = {"items": ["name", "list_price"]}
+"""What an operator with Tryton behind a plant lets clients change, beside what version 2 ships with: SAP keeps names in rows of
+their own, which no change of an item reaches, and no list price."""
 
 
 def order(tag: str, **more: Any) -> Json:
