@@ -54,7 +54,10 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Deriving:
-    """A write from which ERPs derive documents. `both`: it is done in both ERPs; `open`: one of them is still owed it."""
+    """A write from which ERPs derive documents.
+
+    `both`: it is done in both ERPs; `open`: one of them is still owed it, or got it too lately for what it derived to be seen.
+    """
 
     intent: str
     amounts: frozenset[tuple[Decimal, str | None]]

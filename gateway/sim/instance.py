@@ -22,9 +22,11 @@ from gateway.sim.seams import CALL_S, Life, SimStore, SimWire
 from gateway.sim.shape import PLANT, STOCK
 from gateway.store.beside import BesideBook
 from gateway.store.crosswalk import Crosswalk
+from gateway.store.derived import DerivedBook
 from gateway.store.feeds import FeedBook, FeedId
 from gateway.store.journal import Claimed
 from gateway.store.sql import StoreDown
+from gateway.writes.derived import Comparison
 from gateway.writes.engine import Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from gateway.sim.world import World
 
 NAP_WHEN_BEGUN = 0.04
+SETTLES_S = 4.0
+"""How much later than the other an ERP may derive its movements."""
 
 
 class Instance:
@@ -62,8 +66,16 @@ class Instance:
             journal, Crosswalk(database), self, timing, self.life.name, world.new_id, lambda: tuple(world.erps),
             RelayLimits(replication=4, poll_s=0.8, lease_s=LEASE_S), alone=False,
         )  # fmt: skip
+        compared = Comparison(self.writes.crosswalk, DerivedBook(database), timing, SETTLES_S)
         reader = world.reader(
-            journal, self.writes.crosswalk, FeedBook(database), self, timing, self.life.name, world.new_id
+            journal,
+            self.writes.crosswalk,
+            FeedBook(database),
+            self,
+            timing,
+            self.life.name,
+            world.new_id,
+            comparison=compared,
         )
         limits = FeedLimits(poll_s=2.0 if world.shape.follows else 0.0, overlap_s=30.0)
         self.feeds = Feeds(reader, self.wanted_feeds, limits)

@@ -36,6 +36,7 @@ def judged(world: World) -> list[str]:
     found += _needless(world)
     found += _followed(world)
     found += _epochs(world)
+    found += _alike(world)
     return found
 
 
@@ -302,6 +303,32 @@ def _followed(world: World) -> Iterator[str]:
             if "Error: " in error:
                 yield f"E1 {id_} cannot be told: {error}"
     yield from _undone(world)
+
+
+def _alike(world: World) -> Iterator[str]:
+    """D2: nobody is asked about what both ERPs derived of an order alike. These ERPs derive of every confirmation."""
+    rows = world.connection.execute(
+        "SELECT c.reason, i.document FROM case_ c JOIN intent i ON i.id = c.intent "
+        "WHERE c.kind = 'derived' AND i.object = 'confirmation'"
+    )
+    for reason, document in rows:
+        number = loaded(document)["order"]
+        holder = world.connection.execute(
+            "SELECT canonical FROM crosswalk WHERE object = 'production_order' AND space = 'shown' AND key = ?",
+            (number,),
+        ).fetchone()
+        counts = {name: _confirmed(world, name, holder[0]) for name in world.erps} if holder else {}
+        if len(set(counts.values())) == 1:
+            yield f"D2 {number} was confirmed {counts} times, and a case says: {reason}"
+
+
+def _confirmed(world: World, name: str, canonical: str) -> int:
+    key = world.connection.execute(
+        "SELECT key FROM crosswalk WHERE object = 'production_order' AND canonical = ? AND space = ?",
+        (canonical, f"erp:{name}"),
+    ).fetchone()
+    rows = world.erps[name].ledger.stored[_CONFIRMATION].rows.values()
+    return sum(str(row["order"]).lstrip("0") == key[0].lstrip("0") for row in rows) if key else 0
 
 
 def _doubted(world: World) -> set[tuple[str, str]]:

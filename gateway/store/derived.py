@@ -42,12 +42,13 @@ class DerivedRow:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write and how its legs stand: side -> state."""
+    """A write and how its legs stand: side -> state, and when they ended that did."""
 
     id: str
     object: str
     document: str | None
     legs: dict[Side, str]
+    ends_us: dict[Side, int]
 
 
 class DerivedBook:
@@ -159,13 +160,14 @@ class DerivedBook:
     async def _writes(self, where: str, *values: object) -> list[Write]:
         async def work(db: Db) -> list[Write]:
             rows = await db.rows(
-                "SELECT i.id, i.object, i.document, l.side, l.state FROM intent i JOIN leg l ON l.intent = i.id "  # noqa: S608  # our own words
+                "SELECT i.id, i.object, i.document, l.side, l.state, COALESCE(l.ended_us, 0) FROM intent i JOIN leg l ON l.intent = i.id "  # noqa: S608  # our own words
                 f"WHERE {where} ORDER BY i.created_us DESC, i.id DESC",
                 *values,
             )
             found: dict[str, Write] = {}
-            for id_, object_, document, side, state in rows:
-                found.setdefault(id_, Write(id_, object_, document, {})).legs[side] = state
+            for id_, object_, document, side, state, ended_us in rows:
+                write = found.setdefault(id_, Write(id_, object_, document, {}, {}))
+                write.legs[side], write.ends_us[side] = state, ended_us
             return list(found.values())
 
         return await self._database.read(work)

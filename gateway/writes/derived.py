@@ -98,7 +98,7 @@ class Comparison:
         if not due:
             return
         shown = await self._shown(of[found.left[0]])
-        writes = await self._deriving(feed, shown, min(record.seen_us for record in due))
+        writes = await self._deriving(feed, shown, min(record.seen_us for record in due), before_us)
         if any(write.open for write in writes):
             return  # what is owed may still derive it
         for write, records in _by_write(attributed(found.left, writes)):
@@ -151,12 +151,12 @@ class Comparison:
         known = await self.crosswalk.to_shown(row.record.erp, row.named)
         return [(object_, known.get((object_, number), number)) for object_, number in row.named]
 
-    async def _deriving(self, feed: Feed, shown: Collection[Number], seen_us: int) -> list[Deriving]:
-        """The writes that could explain a group, the newest first."""
+    async def _deriving(self, feed: Feed, shown: Collection[Number], seen_us: int, before_us: int) -> list[Deriving]:
+        """The writes that could explain a group, the newest first; one that ended after `before_us` is open still."""
         found: dict[str, Deriving] = {}
         for object_, number in shown:
             writes = await self.book.writes(feed.deriving, feed.cell.plant, seen_us - _BEFORE_US, number)
-            found |= {w.id: d for w in writes if (d := _deriving(w, (object_, number))) is not None}
+            found |= {w.id: d for w in writes if (d := _deriving(w, (object_, number), before_us)) is not None}
         return list(found.values())
 
 
@@ -164,12 +164,12 @@ def _by_parent(row: DerivedRow) -> str:
     return row.parent or ""
 
 
-def _deriving(write: Write, of: Number) -> Deriving | None:
+def _deriving(write: Write, of: Number, before_us: int) -> Deriving | None:
     document = loaded(write.document or "{}")
     if of not in parents(write.object, document):
         return None
     both = len(write.legs) == len(SIDES) and all(state == "done" for state in write.legs.values())
-    owed = any(state not in ENDED for state in write.legs.values())
+    owed = any(state not in ENDED for state in write.legs.values()) or max(write.ends_us.values()) > before_us
     return Deriving(write.id, amounts_of(document), both, owed)
 
 
