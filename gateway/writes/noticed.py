@@ -183,9 +183,12 @@ class Reader:
             changed = record.document.get(feed.changed_at)
             if before is not None and changed is not None and changed < before:
                 return Noticed("before", self._image(feed, line, record.document))
+            ours, suspects = await self._may_be_ours(feed, record)
+            if ours:
+                return self._wait(feed, record, suspects)
             if self._derived(feed, record, line):
                 return Noticed("derived")
-            return await self._made(feed, record)
+            return await self._made(feed, record, suspects)
         if line.busy:
             return self._wait(feed, record)
         known = await self._expected(feed, line, record.document)
@@ -314,21 +317,26 @@ class Reader:
 
     # A document that somebody made
 
-    async def _made(self, feed: Feed, record: Record) -> Noticed:
-        side, object_ = feed.source.side, feed.spec.name
-        under_way = await self.book.creating(object_, side.name)
+    async def _may_be_ours(self, feed: Feed, record: Record) -> tuple[bool, frozenset[str] | None]:
+        """Whether a create of ours that is under way may have made it: whoever knows, the ERP or a person, tells. And which may."""
+        under_way = await self.book.creating(feed.spec.name, feed.source.side.name)
         line = (await self._lines(feed, [record.key]))[record.key]
         if not _unheard_of(line):
-            return self._wait(feed, record)
+            return True, None
         before = self.waiting.get(feed.id, {}).get(record.key)
         suspects = before.creating if before is not None else None
         if suspects is None:
             # What could take effect no more when the feed was last read to its end would have been there.
             looked_us = self.looked_us.get(feed.id, 0)
             suspects = frozenset(intent for intent, (_, quiet_us) in under_way.items() if quiet_us >= looked_us)
-        if suspects & under_way.keys():
-            # It may be ours: whoever knows, the ERP or a person, tells.
-            return self._wait(feed, record, suspects)
+        return bool(suspects & under_way.keys()), suspects
+
+    async def _made(self, feed: Feed, record: Record, suspects: frozenset[str] | None) -> Noticed:
+        side, object_ = feed.source.side, feed.spec.name
+        line = (await self._lines(feed, [record.key]))[record.key]
+        if not _unheard_of(line):
+            return self._wait(feed, record)
+        before = self.waiting.get(feed.id, {}).get(record.key)
         named = parents(object_, record.document)
         reason = None
         above = {n: await self.crosswalk.holder(n[0], erp_space(side.name), n[1]) for n in sorted(named)}

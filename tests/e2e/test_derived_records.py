@@ -219,3 +219,20 @@ def test_what_only_one_erp_confirmed_has_its_own_case_and_no_second_one(site: De
         assert closed.exit_code == 0, closed.output
         awaited(lambda: told(gateway, "apart") == 1)
         assert (told(gateway, "different"), cases(gateway, "derived")) == (0, [])
+
+
+@BOTH
+def test_a_movement_of_ours_whose_answer_was_lost_is_not_what_an_erp_derived(tmp_path: Path, code: str) -> None:
+    with simulated_pair() as erps, compared(deployment(tmp_path, erps)).running() as gateway:
+        plant = Plant(ready(gateway).client("admin"), code)
+        line = {"type": "production_issue", "item": "SEAL-7", "plant": code, "from_location": "0001"}
+        sent = {"lines": [line | {"order": released(plant), "quantity": {"value": "3", "unit": "H87"}}]}
+        keyed = erps.cloud  # what waits in doubt in the other one is a person's from the start
+        with keyed.fault("commit_then_drop", method="POST", match="MaterialDocument", count=3):
+            answer = plant.act("movements", None, "post", sent)
+            awaited(lambda: operation(plant, answer)["state"] == "done")
+        looked(gateway)
+        time.sleep(2 * SETTLE_S)
+        looked(gateway)
+        assert [len(movements(erp)) for erp in (erps.legacy, erps.cloud)] == [1, 1]
+        assert (told(gateway, "different"), cases(gateway, "derived")) == (0, [])
