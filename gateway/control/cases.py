@@ -123,6 +123,10 @@ class Cases:
             )
         if intent.document is None:
             raise _moved(case, f"A {intent.verb} has no document.")
+        if intent.verb == "create" and any(step.state == "done" for step in case.leg.steps):
+            raise _moved(
+                case, f"{case.row.erp} has the document, and it is not sent again: mend it there, and replay the case."
+            )
         kept = case.leg.repaired or intent.document
         made = repaired(intent.object, intent.verb, kept, patch, await self._translation(case))
         shown = {"leg": "sent again, repaired", "document": json.loads(made)}

@@ -31,7 +31,7 @@ from gateway.sim.seams import CountingJournal, Life
 from gateway.sim.shape import BEFORE, CLOUD, CORRECTED, DOMAIN, LEGACY, PLANT, STOCK, Shape, manifest
 from gateway.sim.virtual_time import VirtualLoop
 from gateway.store.schema import empty_sqlite
-from gateway.writes.noticed import Reader
+from gateway.writes.noticed import PATIENCE_S, Reader
 
 Row = tuple[Any, ...]
 Contents = Mapping[str, Content]
@@ -242,9 +242,17 @@ class World:
         for instance in self.alive():
             for id_, read_s in instance.feeds.gauge.read_s.items():
                 read[id_] = max(read.get(id_, 0.0), read_s)
-        if not (alive := self.alive()):
+        if not (alive := self.alive()) or self._looked_at_again():
             return False
         return all(read.get(feed.id, 0.0) >= since_s for feed in alive[0].wanted_feeds())
+
+    def _looked_at_again(self) -> bool:
+        """Whether a record waits for the next look, and for nobody's decision."""
+        since_s = self.fate.now_s() - 2 * PATIENCE_S
+        records = (
+            each for instance in self.alive() for waiting in instance.waiting().values() for each in waiting.values()
+        )
+        return any(not each.creating and each.since_s > since_s for each in records)
 
     def still_open(self) -> list[tuple[Any, ...]]:
         """Legs that have not ended and wait, directly or behind others, for no person."""

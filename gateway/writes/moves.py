@@ -24,6 +24,7 @@ from gateway.core.intents import (
 from gateway.core.manifests import Rule
 from gateway.core.settling import US
 from gateway.errors import (
+    Broken,
     Conflict,
     DialectBroken,
     ErpBusy,
@@ -64,6 +65,10 @@ Ended = Outcome | GatewayError | None
 Tell = Callable[[str, Ended], None]
 Go = Callable[[tuple[LegRef, ...]], Awaitable[None]]
 Carry = Callable[[Claimed, Begun], None]
+
+
+TRIES = 12
+"""So often an ERP that answers and tells nothing is asked again: some minutes."""
 
 
 class Gone(Exception):
@@ -173,26 +178,23 @@ class Moves:
         intent = leg.intent
         if intent.key is not None or place.manifest.rule(intent.object, intent.verb).atomic_document:
             return True
+        more: dict[str, Any] = {"step": step, "names": names, "shown": shown, "key": dumped(dict(key))}
         try:
             lacking = await self._lacking(leg, place, own)
         except GatewayError as err:
-            if leg.state == "settling":
-                await self.try_later(leg, step, err)
-            else:
-                more: dict[str, Any] = {"names": names, "shown": shown, "key": dumped(dict(key))}
-                await self.move(
-                    leg, "put_back", step=step, error=err.detail, next_at_us=self._later_us(leg, err), **more
-                )
-            return False
-        if not lacking:
-            return True
-        lines = ", ".join(f"{there} of {sent} {name}" for name, (there, sent) in sorted(lacking.items()))
-        words = f"{leg.erp} made it as {own} with {lines}."
+            if isinstance(err, Unavailable) and leg.attempts < TRIES:
+                event: Event = "doubt" if leg.state == "settling" else "put_back"
+                await self.move(leg, event, error=err.detail, next_at_us=self._later_us(leg, err), **more)
+                return False
+            words = f"{leg.erp} made it as {own}, and nobody can see whether with all its lines: {err.detail}"
+        else:
+            if not lacking:
+                return True
+            lines = ", ".join(f"{there} of {sent} {name}" for name, (there, sent) in sorted(lacking.items()))
+            words = f"{leg.erp} made it as {own} with {lines}."
         half = ErpRefused(words, reason="partial", operation=intent.id)
-        told, case = error_text(half) if leg.authoritative else None, NewCase("partial", words)
-        await self.move(
-            leg, "park", step=step, error=words, case=case, answer=told, names=names, shown=shown, key=dumped(dict(key))
-        )
+        told = error_text(half) if leg.authoritative else None
+        await self.move(leg, "park", error=words, case=NewCase("partial", words), answer=told, **more)
         self.tell_refused(leg, half)
         return False
 
@@ -203,7 +205,9 @@ class Moves:
         asked = {name: body[name] for name in sent if body.get(name)}
         if not asked:
             return {}
-        found = await find(place.side, str(own), self._timing.deadline_s())
+        if own is None:
+            raise NoSuchDocument(f"{leg.erp} told no number for it.")
+        found = await find(place.side, own, self._timing.deadline_s())
         return settling.lacking(asked, found.document)
 
     def _shown_at_once(self, leg: Claimed, side: ErpSide, answer: Answer, own: str | None) -> Outcome | None:
@@ -306,7 +310,10 @@ class Moves:
         await self.move(leg, "doubt", step=step._replace(state="in_doubt"), error=note, next_at_us=at_us)
 
     async def try_later(self, leg: Claimed, step: StepRecord, err: GatewayError) -> None:
-        """The ERP could not be asked: the doubt stays, and the next look is later each time."""
+        """The ERP could not be asked: the doubt stays, and the next look is later each time; what time does not heal is a person's."""
+        if isinstance(err, Refused | Broken) and leg.attempts >= TRIES:
+            await self.move(leg, "park", step=step, case=NewCase("doubt", in_words(err)), error=in_words(err))
+            return
         await self.still_in_doubt(leg, step, self._later_us(leg, err), err.detail)
 
     def _later_us(self, leg: Claimed, err: GatewayError) -> int:

@@ -135,3 +135,29 @@ def test_a_document_that_cannot_be_seen_yet_is_counted_once_it_can(
         good(short.sent(), 201)
     (there,) = awaited(lambda: orders(follower, mark))
     assert len(components(there, follower)) == 2
+
+
+def test_an_order_that_is_away_before_its_lines_were_counted_is_a_persons_to_look_for(
+    site: Site, plant: Plant, leader: SimErp
+) -> None:
+    short, mark = Short(plant), leader.length
+    with leader.fault("status", status=404, method="GET", match="ProductionOrder", count=0):
+        told = refused(short.sent(), 422, "erp-refused")
+    _, _, kind, reason = case_of(site, told["operation"])
+    assert (kind, "nobody can see whether with all its lines" in reason) == ("partial", True)
+    assert len(orders(leader, mark)) == 1
+
+
+def test_a_document_that_is_there_is_mended_there_and_not_by_sending_another_copy(
+    site: Site, plant: Plant, follower: SimErp
+) -> None:
+    short = Short(plant)
+    with short_of(follower):
+        answer = short.sent()
+        good(answer, 201)
+        id_, *_ = case_of(site, answer.headers["x-op-id"])
+    mark = follower.length
+    done = site.made.cli("case", "repair", str(id_), "--patch", '{"quantity": "20"}', *BY_ANNA, content=False)
+    assert (done.exit_code, "mend it there" in done.stderr) == (1, True)
+    assert case_of(site, answer.headers["x-op-id"])[0] == id_
+    assert orders(follower, mark) == []
