@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -16,13 +16,13 @@ from gateway.sim.fate import START
 from gateway.sim.seams import CALL_S
 from gateway.sim.shape import PLANT
 from gateway.store.sql import StoreDown
-from gateway.writes.engine import Write, Written
+from gateway.writes.engine import Pending, Write, Written, fingerprint
 
 if TYPE_CHECKING:
     from gateway.sim.instance import Instance
     from gateway.sim.world import World
 
-RELEASES, CONFIRMS, RIVALS = 0.25, 0.5, 0.3
+RELEASES, CONFIRMS, RIVALS, ASKS_AGAIN = 0.25, 0.5, 0.3, 0.1
 PLANNER, SUPERVISOR, PARTS = "P01", "S01", ("MOTOR-50", "SEAL-7")
 
 
@@ -57,7 +57,7 @@ class Client:
                 key, etag = (sent.key, sent.etag) if sent.told == "acknowledged" else (None, None)
                 released = key is not None and self._world.shape.at_once
             elif released and self._world.fate.dice.random() < CONFIRMS:
-                await self._until_told("confirmation", "create", None, _confirmation(key), reference)
+                await self._until_told("confirmation", "create", None, _confirmation(key, reference), reference)
             elif not released and self._world.fate.dice.random() < RELEASES:
                 sent = await self._until_told("production_order", "release", key, None, reference)
                 released = sent.told == "acknowledged"
@@ -92,8 +92,22 @@ class Client:
             if not (alive := self._world.serving()):
                 continue
             if await self._asked(self._world.fate.dice.choice(alive), sent, object_, verb, key, document):
+                if sent.told == "acknowledged" and self._world.fate.dice.random() < ASKS_AGAIN:
+                    await self._asked_again(sent, object_, verb, key, document)
                 return sent
         return sent
+
+    async def _asked_again(
+        self, sent: Sent, object_: str, verb: str, key: str | None, document: Document | None
+    ) -> None:
+        """C1: the same request under the same key is answered alike, whoever is asked."""
+        if not (alive := self._world.serving()):
+            return
+        again = replace(sent)
+        if await self._asked(self._world.fate.dice.choice(alive), again, object_, verb, key, document):
+            before, after = ((each.told, each.operation) for each in (sent, again))
+            if before != after or (verb == "create" and sent.key != again.key):
+                self._world.found.append(f"C1 {sent.reference} was answered {before}, and then {after}")
 
     async def _asked(
         self, instance: Instance, sent: Sent, object_: str, verb: str, key: str | None, document: Document | None
@@ -101,7 +115,7 @@ class Client:
         """Ask once. Gives: whether there is an answer that stands."""
         write = self._write(instance, object_, verb, key, document, sent)
         try:
-            got = await asyncio.wait_for(instance.writes.submit(write), timeout=CALL_S * 2)
+            got = await asyncio.wait_for(self._carried_out(instance, write), timeout=CALL_S * 2)
         except RouteMoved:
             instance.cell = self._world.table()
             return False
@@ -123,6 +137,12 @@ class Client:
         sent.told, sent.key, sent.etag = "acknowledged", got.outcome.key or key, got.outcome.etag
         self._world.fate.trace(f"acknowledged {sent.reference} {sent.key}")
         return True
+
+    async def _carried_out(self, instance: Instance, write: Write) -> Written | Pending:
+        """As the stages do: what was asked before is answered from the journal, whatever has changed since."""
+        writes = instance.writes
+        known = await writes.journal.known(write.client, str(write.idempotency_key), writes.timing.wall_us())
+        return await writes.submit(write) if known is None else await writes.replayed(known, fingerprint(write))
 
     def _write(
         self, instance: Instance, object_: str, verb: str, key: str | None, document: Document | None, sent: Sent
@@ -151,5 +171,7 @@ def _order(reference: str) -> Document:
     }  # fmt: skip
 
 
-def _confirmation(order: str) -> Document:
-    return {"plant": PLANT, "order": order, "operation": "20", "quantity": Decimal(1), "unit": "C62"}
+def _confirmation(order: str, reference: str) -> Document:
+    return {
+        "plant": PLANT, "order": order, "operation": "20", "quantity": Decimal(1), "unit": "C62", "note": reference,
+    }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.core.canonical.stored import loaded
 from gateway.core.phases import PHASES
 from gateway.core.settling import US
+from gateway.sim.effects import effects
 from gateway.sim.shape import BEFORE, CLOUD, CORRECTED
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def judged(world: World) -> list[str]:
     for name in world.erps:
         found += _effects(world, name)
         found += _derived(world, name)
+    found += effects(world)
     found += _said(world)
     found += _in_parts(world)
     found += _acknowledged(world)

@@ -6,6 +6,7 @@ Production code knows nothing of mutants: each one replaces a function for the t
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from unittest.mock import patch
 from gateway.core import feeds, lanes, settling
 from gateway.core.intents import Accept, Accepted, Command, LegRef, LegRow, StepRecord, Verdict
 from gateway.core.lanes import CellNow
-from gateway.protocols.port import HttpCall, HttpReply
+from gateway.protocols.port import Answer, HttpCall, HttpReply, StepCall
 from gateway.sim.instance import Instance
 from gateway.sim.seams import CountingJournal, Life, SimWire
 from gateway.sim.shape import Shape
@@ -142,6 +143,18 @@ async def _kept_by_nobody(*_: Any) -> None:
     return None
 
 
+async def _unsent(self: Delivery, place: Place, call: StepCall, until_boot_s: float) -> Answer:
+    """Says that an ERP did what it was never asked for; new orders alone are made."""
+    object_ = place.side.translation.plan.spec.name
+    if call.kind == "create" and object_ == "production_order":
+        return await _really_sent(self, place, call, until_boot_s)
+    key = {name: f"99{zlib.crc32(repr(call.document).encode()):08}"[:8] for name in place.side.shape.native["key"]}
+    return Answer(key=key if call.kind == "create" else None)
+
+
+_really_sent = Delivery._sent
+
+
 async def _whole(*_: Any, **__: Any) -> bool:
     return True
 
@@ -201,6 +214,7 @@ MUTANTS = MappingProxyType(
     {
         "no-journal": Mutant("the journal is lost with the process", world=_ForgetfulWorld),
         "ack-before-journal": Mutant("the write goes on before its intent is committed", journal=_EagerJournal),
+        "never-sent": Mutant("an ERP is believed to have done what it was not asked", ((Delivery, "_sent", _unsent),)),
         "no-erp-key": Mutant("the ERP gets no key to know a step again", ((SimWire, "exchange", _without_key),)),
         "no-lane": Mutant("a write does not wait for the one before it", ((lanes, "_head", _next_free),)),
         "if-match-at-accept": Mutant(

@@ -190,6 +190,11 @@ class CountingJournal(Journal):
             await self._begun()
         return verdict
 
+    async def known(self, client: str, key: str, now_us: int) -> Known | None:
+        found = await super().known(client, key, now_us)
+        self._seen["known"] += found is not None
+        return found
+
     async def committed(self, command: Command) -> Verdict:
         """What the production journal says, once it has committed."""
         return await super().do(command)
