@@ -1,4 +1,4 @@
-"""`changeover dialect check|show|coverage`: what dialects say, and whether they keep their laws."""
+"""`changeover dialect check|show|coverage|drift`: what dialects say, and whether they keep their laws."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.content import Folder, declared
+from gateway.cli.drift import drift
 from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
 from gateway.connectors.factory import PROTOCOLS
 from gateway.control.content import Content
@@ -21,6 +22,7 @@ from gateway.settings import settings, shipped
 app = typer.Typer(
     add_completion=False, help="The mapping files: their coverage, their laws, what one says.", no_args_is_help=True
 )
+app.command()(drift)
 Only = Annotated[str | None, typer.Option("--dialect", help="only this one")]
 
 
