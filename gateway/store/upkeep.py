@@ -23,9 +23,10 @@ _OLD = (
     "AND NOT EXISTS (SELECT 1 FROM leg l WHERE l.intent = i.id AND (l.ended_us IS NULL OR l.ended_us >= ?)) "
     "AND NOT EXISTS (SELECT 1 FROM case_ c WHERE c.intent = i.id AND c.state <> 'closed') "
     "AND NOT EXISTS (SELECT 1 FROM replay r WHERE r.intent = i.id AND r.until_us > ?) "
-    "AND NOT EXISTS (SELECT 1 FROM wait w WHERE w.on_intent = i.id)"
+    "AND NOT EXISTS (SELECT 1 FROM wait w WHERE w.on_intent = i.id) "
+    "AND NOT EXISTS (SELECT 1 FROM feed_image f WHERE f.object = i.object AND f.canonical = i.lane AND f.seq < i.lane_seq)"
 )
-"""Writes that nobody waits for, asks about or may repeat any more."""
+"""Writes that nobody waits for, asks about or may repeat any more, and that are in what a feed remembers of their documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +118,13 @@ async def _contents(db: Db, before_us: int, now_us: int) -> int:
 
 
 async def _unused(db: Db, before_us: int, now_us: int) -> list[tuple[str, int]]:
-    """Old revisions, and how many writes were accepted with each. None while an instance may still serve the one before."""
+    """Old revisions, and how many writes and pictures of documents each has. None while an instance may still serve the one before."""
     last = await db.rows("SELECT MAX(at_us) FROM audit WHERE action = 'apply'")
     if last[0][0] is None or last[0][0] > now_us - _SETTLED_US:
         return []
     rows = await db.rows(
-        "SELECT c.revision, (SELECT COUNT(*) FROM intent i WHERE i.content = c.revision) FROM content_revision c "
+        "SELECT c.revision, (SELECT COUNT(*) FROM intent i WHERE i.content = c.revision) "
+        "+ (SELECT COUNT(*) FROM feed_image f WHERE f.content = c.revision) FROM content_revision c "
         "WHERE c.archived_at_us < ? AND c.revision NOT IN (SELECT content FROM wave_table)", before_us,
     )  # fmt: skip
     return [(row[0], int(row[1])) for row in rows]

@@ -29,6 +29,7 @@ from gateway.settings import shipped
 from gateway.store.cases import CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk_bulk import Audit
 from gateway.store.engine import Store
+from gateway.store.feeds import FeedBook, Image, Looked
 from gateway.store.journal import Journal
 from gateway.store.schema import migrate, revisions
 from gateway.store.sql import Database
@@ -236,3 +237,21 @@ async def test_every_schema_revision_says_whether_older_programs_may_still_run(s
     found = await revisions(store, MIGRATIONS)
     assert all(r.applied for r in found)
     assert {r.kind for r in found} <= {"pre", "post"}
+
+
+async def test_what_a_feed_needs_to_know_a_document_again_is_kept(
+    journal: Journal, database: Database, store: Store
+) -> None:
+    """A client's change after the last look would be somebody's edit, if nobody knew of it any more."""
+    for id_, lane in (("seen", "lane"), ("after", "lane"), ("other", "lane-2")):
+        await accepted(journal, id_, lane, day=40, content="c2")
+        await journal.claim("me", "s4", NOW_US, 10)
+        await moved(journal, id_, "cloud", "finish", at_us=NOW_US - 35 * DAY_US, lane=lane)
+    book, feed = FeedBook(database), ("s4", "production_order", "1000")
+    await book.claim("me", [feed])
+    image = Image("lane", 1, {"quantity": 1}, "c1")
+    assert await book.save("me", feed, Looked(None, complete=True, images=[image]), NOW_US)
+    gone = await prune(database, NOW_US - 30 * DAY_US, Audit(NOW_US, "anna", "retention"))
+    assert gone == Pruned(intents=2, replays=0, contents=0)
+    assert [await journal.operation(id_) is not None for id_ in ("seen", "after", "other")] == [False, True, False]
+    assert await files_of(store, "c1") == b"one"
