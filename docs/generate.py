@@ -129,7 +129,7 @@ def _commands() -> str:
 
 
 _EXITS = """Exit codes: 0 ok, 1 error, 2 usage, 3 differences found (with `--exit-code`), 4 gate failed, 5 approval needed,
-6 unreachable, 7 partly done, 8 stale plan.
+6 unreachable, 7 partly done, 8 stale plan, 130 interrupted.
 """
 
 

@@ -29,6 +29,7 @@ class Exit(IntEnum):
     UNREACHABLE = 6
     PARTLY = 7
     STALE = 8
+    INTERRUPTED = 130
 
 
 class Format(StrEnum):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.demo.run import run_demo
-from gateway.cli.output import Format, fail, progress, show, told
+from gateway.cli.output import Exit, Format, fail, progress, show, told
 
 
 def demo(
@@ -24,6 +24,10 @@ def demo(
             verdict = asyncio.run(run_demo(once=once, rate=rate))
         except RuntimeError as err:
             fail(str(err))
+        except asyncio.CancelledError as err:
+            raise typer.Exit(Exit.INTERRUPTED) from err
+    if verdict is None:
+        raise typer.Exit(Exit.INTERRUPTED)
     figures = verdict.figures
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")

@@ -28,7 +28,10 @@ _QUICK = "limits: {breaker_open_s: 1}\n"
 
 
 class Process:
-    """A process of the demo: started, killed, started again. Its log goes on in one file."""
+    """A process of the demo: started, killed, started again. Its log goes on in one file.
+
+    It has a session of its own: Ctrl-C in the terminal is for the demo, which still needs it to drain and to be audited.
+    """
 
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
         self._log = folder / f"{command[0]}-{command[1]}.log"
@@ -40,17 +43,25 @@ class Process:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
+        """Start it; one that still runs is killed first."""
+        await self.kill()
         with open(self._log, "ab") as log:  # noqa: ASYNC230, PTH123  # once, at the start
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *self.command,
                 env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
             )  # fmt: skip
 
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to put anything in order."""
+        self.kill_now()
+        if self._process is not None:
+            await self._process.wait()
+
+    def kill_now(self) -> None:
+        """SIGKILL, and nobody waits for its end."""
         if self._process is not None and self.runs:
             self._process.kill()
-            await self._process.wait()
 
     async def stop(self) -> None:
         if self._process is not None and self.runs:
@@ -74,13 +85,24 @@ class Demo:
     processes: list[Process] = field(default_factory=list)
     """All that run, in the order in which they start."""
 
+    def kill_now(self) -> None:
+        """SIGKILL for all that run."""
+        for process in self.processes:
+            process.kill_now()
+
     async def changeover(self, *arguments: str) -> str:
         """Run a `changeover` command as an operator would. Raises: RuntimeError: it failed."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", *arguments,
             env=self.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
         if process.returncode:
             raise RuntimeError(f"changeover {' '.join(arguments)}: {output.decode(errors='replace')}")
         return output.decode()
@@ -130,12 +152,11 @@ def prepared(folder: Path, ports: tuple[int, int] | None = None) -> Demo:
 
 
 @asynccontextmanager
-async def running(demo: Demo, folder: Path) -> AsyncIterator[None]:
-    """Start everything in `folder`, and stop it all at the end."""
+async def running(demo: Demo) -> AsyncIterator[None]:
+    """Start everything, and stop it all at the end. What was started is not ready yet."""
     try:
         for process in demo.processes:
             await process.start()
-        await _ready(demo, folder)
         yield
     finally:
         await asyncio.gather(*(process.stop() for process in reversed(demo.processes)))
@@ -169,8 +190,8 @@ def _laid_out(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> D
     return Demo(f"http://127.0.0.1:{data}", f"http://127.0.0.1:{admin}", erps, keys, content, environment, own)
 
 
-async def _ready(demo: Demo, folder: Path) -> None:
-    """Wait until all answer. Raises: RuntimeError: one died, with the end of its log."""
+async def ready(demo: Demo, folder: Path) -> None:
+    """Wait until all answer. Takes: `folder`, where their logs are. Raises: RuntimeError: one died, with the end of its log."""
     wanted = [f"{demo.admin}/readyz", *(f"{url}/_health" for url in demo.erps.values())]
     async with httpx.AsyncClient(trust_env=False) as http:
         for _ in range(_START_S * 10):

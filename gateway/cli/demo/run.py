@@ -11,8 +11,9 @@ import aiohttp
 from rich.live import Live
 
 from gateway.cli.demo.audit import Verdict, audited
+from gateway.cli.demo.interrupt import Interrupt, for_ever, interruptible
 from gateway.cli.demo.picture import Watched, picture
-from gateway.cli.demo.processes import Demo, prepared, running
+from gateway.cli.demo.processes import Demo, prepared, ready, running
 from gateway.cli.demo.traffic import Plant, Tally
 from gateway.cli.output import progress
 
@@ -23,14 +24,25 @@ _DRAIN_S = 60.0
 _WATCH_S = 0.25
 
 
-async def run_demo(*, once: bool, rate: float) -> Verdict:
-    """Run the scenario; without `once` traffic goes on until Ctrl-C."""
-    with tempfile.TemporaryDirectory(prefix="changeover-demo-") as folder:
-        progress.print("starting two ERPs and a gateway ...")
-        demo = prepared(Path(folder))
-        async with running(demo, Path(folder)):
-            progress.print(f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs")
-            return await _Show(demo, rate).run(once=once)
+async def run_demo(*, once: bool, rate: float) -> Verdict | None:
+    """Run the scenario; without `once` traffic goes on until Ctrl-C. Gives: None where Ctrl-C came before any traffic.
+
+    Raises: RuntimeError: something did not start, or did not end; CancelledError: Ctrl-C came twice.
+    """
+    with tempfile.TemporaryDirectory(prefix="changeover-demo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        demo = prepared(folder)
+        with interruptible(demo.kill_now) as interrupt:
+            progress.print("starting two ERPs and a gateway ...")
+            async with running(demo):
+                if not await interrupt.until(ready(demo, folder)):
+                    return None
+                progress.print(f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs")
+                show = _Show(demo, rate)
+                await show.run(interrupt, once=once)
+                # Where Ctrl-C ended an outage, an ERP is on its way up.
+                await ready(demo, folder)
+                return await show.verdict()
 
 
 class _Show:
@@ -47,35 +59,43 @@ class _Show:
     def _tell(self) -> Callable[[str], None]:
         return self._news.append
 
-    async def run(self, *, once: bool) -> Verdict:
+    async def run(self, interrupt: Interrupt, *, once: bool) -> None:
+        """Play the acts, and go on where not `once`; whatever ends that, the traffic ends and the ERPs get what they are owed."""
         stop = asyncio.Event()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
             working = [asyncio.create_task(plant.work(http, stop)) for plant in self._plants.values()]
             watching = asyncio.create_task(self._watch(http))
-            with Live(
-                console=progress,
-                refresh_per_second=4,
-                get_renderable=lambda: picture(self._tally, self._watched, self._news),
-            ):
-                try:
-                    await self._acts()
-                    if not once:
-                        self._tell("Traffic goes on. Ctrl-C ends the demo.")
-                        await asyncio.Event().wait()
-                except asyncio.CancelledError:
-                    if once:
-                        raise
-                finally:
+            try:
+                with Live(
+                    console=progress,
+                    refresh_per_second=4,
+                    get_renderable=lambda: picture(self._tally, self._watched, self._news),
+                ):
+                    if not await interrupt.until(self._played(once=once)):
+                        self._tell(
+                            "Ctrl-C: the traffic ends, and the ERPs get what they are owed. Again to stop at once."
+                        )
                     stop.set()
                     for plant in self._plants.values():
                         plant.resume()
                     await asyncio.gather(*working)
                     await self._drained()
-                    watching.cancel()
-                    await asyncio.gather(watching, return_exceptions=True)
+            finally:
+                for task in (watching, *working):
+                    task.cancel()
+                await asyncio.gather(watching, *working, return_exceptions=True)
+
+    async def verdict(self) -> Verdict:
+        """What the ERPs say of all that was sent."""
         for error in self._tally.errors[:10]:
             progress.print(error, style="red", markup=False)
         return await audited(self._demo, self._tally)
+
+    async def _played(self, *, once: bool) -> None:
+        await self._acts()
+        if not once:
+            self._tell("Traffic goes on. Ctrl-C ends the demo.")
+            await for_ever()
 
     async def _acts(self) -> None:
         await asyncio.sleep(_TRAFFIC_S)
@@ -118,11 +138,14 @@ class _Show:
 
     async def _outage(self, side: str) -> None:
         process = self._demo.erp_processes[side]
-        await process.kill()
-        self._watched.down.add(side)
-        self._tell(f"kill -9 {side} ERP. Plant {MOVED} goes on; Pune, which has this ERP alone, is told to wait.")
-        await asyncio.sleep(_DOWN_S)
-        await process.start()
+        try:
+            await process.kill()
+            self._watched.down.add(side)
+            self._tell(f"kill -9 {side} ERP. Plant {MOVED} goes on; Pune, which has this ERP alone, is told to wait.")
+            await asyncio.sleep(_DOWN_S)
+        finally:
+            # Also where the demo ends now: it owes this ERP its writes.
+            await process.start()
         self._tell(f"The {side} ERP starts again, with what it had committed.")
 
     async def _drained(self) -> None:

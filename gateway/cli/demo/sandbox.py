@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli.demo.processes import Demo, prepared, running
-from gateway.cli.output import progress, told
+from gateway.cli.demo.interrupt import for_ever, interruptible
+from gateway.cli.demo.processes import Demo, prepared, ready, running
+from gateway.cli.output import Exit, progress, told
 
 
 def sandbox(
@@ -27,22 +27,23 @@ def sandbox(
         except RuntimeError as err:
             progress.print(str(err), style="red", markup=False)
             raise typer.Exit(1) from err
+        except asyncio.CancelledError as err:
+            raise typer.Exit(Exit.INTERRUPTED) from err
 
 
 async def _stay(folder: Path, ports: tuple[int, int]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     demo = prepared(folder, ports)
     # Before anything answers: whoever waits for the gateway reads it next.
     (folder / "env").touch(mode=0o600)
     (folder / "env").write_text(_shell(demo), "utf-8")
-    async with running(demo, folder):
-        progress.print(
-            f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs, health at {demo.admin}/readyz"
-        )
-        progress.print(f"keys and addresses: . {folder}/env")
-        await stop.wait()
+    with interruptible(demo.kill_now) as interrupt:
+        async with running(demo):
+            if await interrupt.until(ready(demo, folder)):
+                progress.print(
+                    f"gateway at {demo.gateway}, documentation at {demo.gateway}/docs, health at {demo.admin}/readyz"
+                )
+                progress.print(f"keys and addresses: . {folder}/env")
+                await interrupt.until(for_ever())
 
 
 def _shell(demo: Demo) -> str:

@@ -98,6 +98,7 @@ class Plant:
             if not self._go.is_set():
                 self.quiet.set()
                 await self._go.wait()
+                continue
             await self._one_order(http)
             await asyncio.sleep(self._random.uniform(0.5, 1.5) / self._per_s)
         self.quiet.set()

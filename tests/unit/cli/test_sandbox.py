@@ -20,8 +20,8 @@ def test_keys_and_addresses_are_there_before_anything_answers(tmp_path: Path, mo
     seen = []
 
     @asynccontextmanager
-    async def started(demo: Demo, folder: Path) -> AsyncIterator[None]:
-        seen.append((folder / "env").read_text("utf-8"))
+    async def started(demo: Demo) -> AsyncIterator[None]:
+        seen.append((demo.content.parent / "env").read_text("utf-8"))
         raise RuntimeError("far enough")
         yield
 
