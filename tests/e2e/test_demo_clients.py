@@ -66,7 +66,8 @@ async def test_an_order_that_takes_longer_than_the_client_waits_is_watched_to_it
         with legacy.fault("commit_then_delay", method="POST", match="Order", delay_s=1.5):
             done = await plant.write(http, ORDERS, ORDER)
         (entry,) = made(legacy, mark)
-        assert done["document"] in entry["key"]["ManufacturingOrder"]
+        assert done is not None
+        assert done.body["document"] in entry["key"]["ManufacturingOrder"]
         assert (tally.accepted, tally.errors) == (1, [])
 
 
@@ -79,7 +80,9 @@ async def test_an_order_that_was_not_sent_is_sent_again_under_its_key_until_the_
         with legacy.fault("status", status=503, retry_after_s=1, count=0):
             writing = asyncio.create_task(plant.write(http, ORDERS, ORDER))
             await _told_to_wait(tally)
-        assert (await writing)["id"]
+        done = await writing
+        assert done is not None
+        assert done.body["id"]
     assert (len(made(legacy, mark)), tally.errors) == (1, [])
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +16,8 @@ import aiohttp
 from gateway.cli.demo.processes import Demo
 
 _ITEMS = ("PUMP-100", "PUMP-200")
+_TYPES = ("PP01", "PP02")
+"""One of them is no ERP's own choice: a type that does not arrive shows."""
 _ACCEPTED, _CONFLICT, _BUSY, _UNAVAILABLE = 202, 409, 429, 503
 _PATIENCE_S = 40.0
 _WATCH_S = 0.25
@@ -24,17 +25,31 @@ _WATCH_S = 0.25
 
 @dataclass(slots=True)
 class Sent:
-    """One order as a client sent it, and what the answer showed: its number, and side and phase of its plant's cell."""
+    """One order as a client sent it, and what the answers showed: its number, and side and phase of its plant's cell."""
 
     plant: str
-    reference: str
-    item: str
-    quantity: Decimal
-    start: datetime
-    end: datetime
+    body: Mapping[str, Any]
     side: str = ""
     phase: str = ""
     id: str = ""
+    released: str = ""
+    """The side that acknowledged its release."""
+    confirmation: Mapping[str, Any] = field(default_factory=dict)
+    confirmed: str = ""
+    """The side that acknowledged the confirmation."""
+
+    @property
+    def reference(self) -> str:
+        return str(self.body["reference"])
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A write that was done: what was answered, and side and phase of the cell that took it."""
+
+    body: Any
+    side: str
+    phase: str
 
 
 @dataclass(slots=True)
@@ -106,46 +121,43 @@ class Plant:
     async def _one_order(self, http: aiohttp.ClientSession) -> None:
         order = self._next()
         place = f"/api/v2/plants/{self.code}/production-orders"
-        quantity = {"value": str(order.quantity), "unit": "H87"}
-        planned = {"start": order.start.isoformat(), "end": order.end.isoformat()}
-        body = {
-            "reference": order.reference,
-            "type": "PP01",
-            "item": order.item,
-            "quantity": quantity,
-            "planned": planned,
-        }
         self._tally.sent.append(order)
-        made = await self.write(http, place, body, order)
-        if made is None:
+        if (made := await self.write(http, place, order.body)) is None:
             return
-        order.id = made.get("id") or made["document"]
-        await self.write(http, f"{place}/{order.id}:release")
+        order.side, order.phase = made.side, made.phase
+        order.id = made.body.get("id") or made.body["document"]
+        if (released := await self.write(http, f"{place}/{order.id}:release")) is not None:
+            order.released = released.side
         seen = await self.call(http, "GET", f"{place}/{order.id}")
         if seen is None:
             return
-        done = {"operation": seen.body["operations"][-1]["sequence"], "quantity": quantity, "final": True}
-        await self.write(http, f"{place}/{order.id}:confirm", done)
-        await self.call(http, "GET", f"/api/v2/items/{order.item}")
+        last = seen.body["operations"][-1]["sequence"]
+        order.confirmation = {"operation": last, "quantity": order.body["quantity"], "final": True}
+        if (confirmed := await self.write(http, f"{place}/{order.id}:confirm", order.confirmation)) is not None:
+            order.confirmed = confirmed.side
+        await self.call(http, "GET", f"/api/v2/items/{order.body['item']}")
 
     def _next(self) -> Sent:
         self._number += 1
         start = datetime(2026, 12, 1, 6, tzinfo=UTC) + timedelta(hours=self._number)
-        made = Decimal(self._random.randint(1, 40))
-        reference = f"MES-{self.code}-{self._number:05d}"
-        return Sent(self.code, reference, self._random.choice(_ITEMS), made, start, start + timedelta(hours=8))
+        return Sent(self.code, {
+            "reference": f"MES-{self.code}-{self._number:05d}",
+            "type": self._random.choice(_TYPES),
+            "item": self._random.choice(_ITEMS),
+            "quantity": {"value": str(self._random.randint(1, 40)), "unit": "H87"},
+            "planned": {"start": start.isoformat(), "end": (start + timedelta(hours=8)).isoformat()},
+        })  # fmt: skip
 
-    async def write(self, http: aiohttp.ClientSession, path: str, body: Any = None, order: Sent | None = None) -> Any:
+    async def write(self, http: aiohttp.ClientSession, path: str, body: Any = None) -> Done | None:
         """A write under a key of its own, watched to its end where it is accepted and not done; None where it failed."""
         answer = await self.call(http, "POST", path, json=body, headers={"Idempotency-Key": str(uuid4())})
         if answer is None:
             return None
-        if order is not None:
-            order.side, order.phase = answer.route
         if answer.status != _ACCEPTED:
-            return answer.body or {}
+            return Done(answer.body or {}, *answer.route)
         self._tally.accepted += 1
-        return await self._ended(http, answer.headers["Location"])
+        ended = await self._ended(http, answer.headers["Location"])
+        return None if ended is None else Done(ended, *answer.route)
 
     async def _ended(self, http: aiohttp.ClientSession, place: str) -> Any:
         """The operation, once the side in charge has done it; None where it did not."""
