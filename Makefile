@@ -1,10 +1,12 @@
 # Everything sets itself up: a virtual environment from the one lock, and nothing outside this folder but Debian packages
-# that `make test` (spin, gcc, nginx), `make model` and `make bench` (nginx, wrk) name before they install them, only where
-# root and only if missing. Who is not root is told what to install; tests of a missing part are skipped, in CI they fail.
+# that `make install` (python3.x-venv), `make test` (spin, gcc, nginx), `make model` and `make bench` (nginx, wrk) name before
+# they install them, only where root and only if missing. Who is not root is told what to install; tests of a missing part are
+# skipped, in CI they fail.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEBIAN := /etc/debian_version
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -13,10 +15,24 @@ ARGS ?=
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
+# Debian has what makes virtual environments in a package of its own. One without pip is none: it goes, or the next run trips over it.
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends
+define MAKE_VENV
+rm -rf $(VENV); \
+package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+missing() { ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; }; \
+if missing && test "$$(id -u)" = 0 && test -e $(DEBIAN) && command -v apt-get >/dev/null; then \
+  echo "installing the Debian package $$package"; \
+  { $(APT_INSTALL) $$package || { apt-get update && $(APT_INSTALL) $$package; }; } >/dev/null 2>&1; \
+fi; \
+if missing; then echo "$(PYTHON) has no ensurepip, which a virtual environment needs (Debian: apt-get install $$package)"; exit 2; fi; \
+$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make a virtual environment: see above"; exit 2; }
+endef
+
 $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed"; exit 2; }
 	@echo "installing into $(VENV) with $(PYTHON) (one or two minutes) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(MAKE_VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
