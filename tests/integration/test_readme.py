@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +35,8 @@ class Checkout(NamedTuple):
 
     folder: Path
     environment: Mapping[str, str]
+    left_out: Sequence[str]
+    """Files of the working tree that git does not track."""
 
     def run(self, script: str) -> str:
         """What a script prints. In a session of its own: what it started ends with it also where a command fails."""
@@ -50,7 +52,12 @@ class Checkout(NamedTuple):
         stdout, stderr = ran.communicate()
         with suppress(ProcessLookupError):
             os.killpg(ran.pid, signal.SIGTERM)
-        assert ran.returncode == 0, stdout[-3000:] + stderr[-3000:]
+        told = (
+            f"\nnot in the checkout, because git does not track them: {', '.join(self.left_out)}"
+            if self.left_out
+            else ""
+        )
+        assert ran.returncode == 0, stdout[-3000:] + stderr[-3000:] + told
         return stdout
 
 
@@ -58,24 +65,23 @@ def as_run(command: str) -> str:
     return INSTEAD.get(command, command)
 
 
+def in_git(*which: str) -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z", *which], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.split("\0") if name]
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A clean checkout."""
+    """A clean checkout: what git tracks, as it stands here. Nobody else has a file that was not added."""
     folder = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.splitlines():
+    for name in in_git("--cached"):
         source = ROOT / name
         if source.is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     hidden = ("CHANGEOVER_", "VIRTUAL_ENV", "PYTHONPATH", "MAKE", "MFLAGS", "ARGS")
-    return Checkout(folder, {k: v for k, v in os.environ.items() if not k.startswith(hidden)})
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
+    return Checkout(folder, environment, in_git("--others", "--exclude-standard"))
 
 
 @pytest.fixture(scope="module")
