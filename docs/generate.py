@@ -25,7 +25,7 @@ from gateway.dialects.named import available_codecs
 from gateway.observe.metrics import Metrics
 from gateway.pipeline.stages import STAGES
 from gateway.policy.decision import answer_schema
-from gateway.problem import PROBLEMS, title_of
+from gateway.problem import codes, problem_of, title_of
 from gateway.settings import Settings, shipped
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +96,8 @@ def _settings() -> str:
 
 
 def _problems() -> str:
-    rows = ((row.status, f"`{cls.code}`", title_of(cls), row.caller, row.operator) for cls, row in PROBLEMS.items())
+    every = ((cls, problem_of(cls(""))) for cls in codes().values())
+    rows = ((row.status, f"`{cls.code}`", title_of(cls), row.caller, row.operator) for cls, row in every)
     head = ("status", "code", "what it is", "who calls", "who runs the gateway")
     return f"{_NOTE}# Problems\n\nEvery error is `application/problem+json` (RFC 9457).\n\n{_table(head, rows)}"
 

@@ -26,8 +26,10 @@ async def admit(x: Exchange) -> Exchange:
     version = target.segments[1]
     contract = x.in_force.contract(version)
     if contract is None:
-        known = ", ".join(sorted(x.in_force.content.contracts))
-        raise UnknownVersion(f"There is no version {version!r} of this API. Versions: {known}.", versions=known)
+        known = sorted(x.in_force.content.contracts)
+        raise UnknownVersion(
+            f"There is no version {version!r} of this API. Versions: {', '.join(known)}.", versions=known
+        )
     deadline_s = x.clock.steady() + contract.limits.deadline_s
     if contract.sunset_at is not None and x.clock.wall() >= contract.sunset_at.timestamp():
         raise VersionGone(

@@ -14,10 +14,12 @@ from starlette.routing import Route
 
 from gateway.control.content import Content
 from gateway.control.told import backlog_told
+from gateway.errors import UnknownResource
 from gateway.observe.metrics import CONTENT_TYPE
 from gateway.pipeline.exchange import InForce
 from gateway.store.sql import StoreDown
-from gateway.surfaces.admin_journal import journal_routes
+from gateway.surfaces.admin_journal import journal_routes, problem_told
+from gateway.surfaces.docs import problem_routes
 
 
 class Operated(Protocol):
@@ -69,5 +71,11 @@ def admin_app(gateway: Operated) -> Starlette:
             Route("/admin/v1/waves", waves),
             Route("/admin/v1/backlog", backlog),
             *journal_routes(gateway),
-        ]
+            *problem_routes(home=None),
+        ],
+        exception_handlers={404: _nothing, UnknownResource: _nothing},
     )
+
+
+async def _nothing(_: Request, error: Exception) -> Response:
+    return problem_told(error if isinstance(error, UnknownResource) else UnknownResource("There is nothing here."))

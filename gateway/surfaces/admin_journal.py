@@ -129,14 +129,15 @@ def _told(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except StoreDown as err:
-            return _problem(JournalUnavailable(f"The journal cannot be reached: {err}", retry_after_s=2))
+            return problem_told(JournalUnavailable(f"The journal cannot be reached: {err}", retry_after_s=2))
         except GatewayError as err:
-            return _problem(err)
+            return problem_told(err)
 
     return answer
 
 
-def _problem(err: GatewayError) -> Response:
+def problem_told(err: Exception) -> Response:
+    """An error as the admin port tells it; the page of its type stands on the same port."""
     status, headers, body = rendered(err, token_hex(16), "")
     return Response(body, status, dict(headers))
 

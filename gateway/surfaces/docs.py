@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from gateway.errors import UnknownResource, UnknownVersion
 from gateway.pipeline.exchange import InForce
-from gateway.problem import PROBLEMS, codes, problem_of, rendered, title_of
+from gateway.problem import codes, problem_of, rendered, title_of
 from gateway.surfaces.openapi import index, openapi
 
 _PAGES = Environment(
@@ -31,7 +31,7 @@ _SAFE = {
 _METHODS = ("get", "post", "patch", "put", "delete")
 
 
-def docs_app(in_force: Callable[[], InForce]) -> Starlette:  # noqa: C901  # a list of pages
+def docs_app(in_force: Callable[[], InForce]) -> Starlette:
     """The application behind everything that is not an API."""
     described: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -39,7 +39,9 @@ def docs_app(in_force: Callable[[], InForce]) -> Starlette:  # noqa: C901  # a l
         now = in_force()
         contract = now.contract(version)
         if contract is None:
-            raise UnknownVersion(f"There is no version {version!r} of this API.")
+            raise UnknownVersion(
+                f"There is no version {version!r} of this API.", versions=sorted(now.content.contracts)
+            )
         key = (now.content.revision, version)
         if key not in described:
             described.clear()
@@ -60,18 +62,6 @@ def docs_app(in_force: Callable[[], InForce]) -> Starlette:  # noqa: C901  # a l
         shown = description(version)
         return _page("version.html", api=shown, contract=in_force().contract(version), operations=_operations(shown))
 
-    async def problem_page(request: Request) -> Response:
-        cls = codes().get(request.path_params["code"])
-        if cls is None:
-            raise UnknownResource("There is no such problem.")
-        return _page(
-            "problem.html", code=cls.code, title=title_of(cls), text=cls.__doc__ or "", row=problem_of(cls(""))
-        )
-
-    async def style(_: Request) -> Response:
-        text = (Path(__file__).parent / "templates" / "style.css").read_text("utf-8")
-        return Response(text, media_type="text/css", headers={"cache-control": "max-age=3600", **_SAFE})
-
     async def refused(request: Request, error: Exception) -> Response:
         shown = error if not hasattr(error, "status_code") else UnknownResource("There is nothing here.")
         status, headers, body = rendered(shown, request.scope["request_id"], in_force().public_url)
@@ -83,12 +73,31 @@ def docs_app(in_force: Callable[[], InForce]) -> Starlette:  # noqa: C901  # a l
             Route("/versions.json", versions),
             Route("/openapi/{version}.json", description_json),
             Route("/docs", home),
-            Route("/docs/style.css", style),
+            *problem_routes(home="/docs"),
             Route("/docs/{version}", version_page),
-            Route("/problems/{code}", problem_page),
         ],
         exception_handlers={404: refused, 405: refused, UnknownVersion: refused, UnknownResource: refused},
     )
+
+
+def problem_routes(*, home: str | None) -> list[Route]:
+    """The pages of the problems, and their style: every port that tells a problem has them.
+
+    Takes: `home`, where the first page stands; None where there is none.
+    """
+
+    async def problem_page(request: Request) -> Response:
+        cls = codes().get(request.path_params["code"])
+        if cls is None:
+            raise UnknownResource("There is no such problem.")
+        told = {"code": cls.code, "title": title_of(cls), "text": cls.__doc__ or "", "row": problem_of(cls(""))}
+        return _page("problem.html", home=home, **told)
+
+    async def style(_: Request) -> Response:
+        text = (Path(__file__).parent / "templates" / "style.css").read_text("utf-8")
+        return Response(text, media_type="text/css", headers={"cache-control": "max-age=3600", **_SAFE})
+
+    return [Route("/docs/style.css", style), Route("/problems/{code}", problem_page)]
 
 
 def _json(value: Any) -> Response:
@@ -103,12 +112,12 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _page(template: str, **values: Any) -> Response:
-    return HTMLResponse(_PAGES.get_template(template).render(**values), headers=_SAFE)
+def _page(template: str, home: str | None = "/docs", **values: Any) -> Response:
+    return HTMLResponse(_PAGES.get_template(template).render(home=home, **values), headers=_SAFE)
 
 
 def _problems() -> list[dict[str, Any]]:
-    return [{"code": cls.code, "status": row.status, "title": title_of(cls)} for cls, row in PROBLEMS.items()]
+    return [{"code": c.code, "status": problem_of(c("")).status, "title": title_of(c)} for c in codes().values()]
 
 
 def _operations(api: dict[str, Any]) -> list[dict[str, Any]]:

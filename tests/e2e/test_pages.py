@@ -122,6 +122,28 @@ def test_every_problem_has_a_page_for_the_caller_and_for_the_operator(http: http
     assert "If you run the gateway" in answer.text
 
 
+@pytest.mark.parametrize("code", sorted(codes()))
+def test_what_the_admin_port_tells_has_its_page_there(gateway: RunningGateway, code: str) -> None:
+    page = gateway.admin(f"/problems/{code}")
+    assert page.status_code == 200
+    read = Read(page.text)
+    for link in (*read.links, *read.loads):
+        assert gateway.admin(link).status_code == 200, link
+    assert "If you run the gateway" in page.text
+
+
+@pytest.mark.parametrize("path", ["/problems/unheard-of", "/nothing", "/admin/v1/journal/none", "/admin/v1/cases/0"])
+def test_a_problem_of_the_admin_port_leads_to_its_page_there(gateway: RunningGateway, path: str) -> None:
+    told = gateway.admin(path)
+    assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+    assert told.json()["code"] in gateway.admin(told.json()["type"]).text
+
+
+@pytest.mark.parametrize("path", ["/openapi/v9.json", "/docs/v9"])
+def test_a_description_of_no_version_names_the_versions_there_are(http: httpx.Client, path: str) -> None:
+    assert {"v1", "v2"} <= set(refused(http.get(path), 404, "unknown-version")["versions"])
+
+
 @pytest.mark.parametrize(
     "path", ["/problems/unheard-of", "/docs/v9", "/openapi/v9.json", "/docs/../etc/passwd", "/nothing"]
 )
