@@ -24,6 +24,8 @@ JSON = "application/json"
 _ON_COLLECTION: Mapping[str, Verb] = {"GET": "list", "HEAD": "list", "POST": "create"}
 _ON_DOCUMENT: Mapping[str, Verb] = {"GET": "read", "HEAD": "read", "PATCH": "change"}
 
+_WATCHED: Mapping[str, str] = {"GET": "watch", "HEAD": "watch"}
+
 
 class Place(NamedTuple):
     """Where in a version a path leads: a collection, a document, or an action on one."""
@@ -43,10 +45,11 @@ async def negotiate(x: Exchange) -> Exchange:
     contract, target = required(x.contract, "contract"), required(x.target, "target")
     if (id_ := operation_id(target)) is not None:
         if x.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed("An operation can only be read.", allow=["GET", "HEAD"])
+            raise MethodNotAllowed("An operation can only be read.", allow=allowed(contract, target))
         return await watch(x, id_)
     place = locate(contract, target)
-    verb, action = _verb(x.method, place)
+    action = _action(place)
+    verb = _verb(x.method, place, action)
     object_ = action.object if action and action.object else place.resource.object
     spec, client = OBJECTS[object_], _client(x, contract, object_, place.plant)
     x = filled(
@@ -104,26 +107,40 @@ def _collection(segment: str) -> tuple[str, str | None]:
     return name, action if colon else None
 
 
-def _verb(method: str, place: Place) -> tuple[str, Action | None]:
-    if place.action is not None:
-        rule = place.resource.actions.get(place.action)
-        if rule is None or (rule.on == "collection") != (place.key is None):
-            raise UnknownResource(f"There is no action {place.action!r} here.")
-        if method != "POST":
-            raise MethodNotAllowed("An action is a POST.", allow=["POST"])
-        return rule.verb, rule
-    verb = (_ON_COLLECTION if place.key is None else _ON_DOCUMENT).get(method)
-    if verb not in place.resource.verbs:
-        raise MethodNotAllowed(f"{method} is not among the methods of this resource.", allow=sorted(methods(place)))
-    return verb, None
+def allowed(contract: Contract, target: Target) -> list[str]:
+    """The methods of what a path names, as every `Allow` has them. Raises: UnknownResource, Malformed."""
+    if operation_id(target) is not None:
+        return _allow(_WATCHED)
+    place = locate(contract, target)
+    return _allow(_methods(place, _action(place)))
 
 
-def methods(place: Place) -> dict[str, str]:
+def _action(place: Place) -> Action | None:
+    if place.action is None:
+        return None
+    rule = place.resource.actions.get(place.action)
+    if rule is None or (rule.on == "collection") != (place.key is None):
+        raise UnknownResource(f"There is no action {place.action!r} here.")
+    return rule
+
+
+def _verb(method: str, place: Place, action: Action | None) -> str:
+    offered = _methods(place, action)
+    if method not in offered:
+        raise MethodNotAllowed(f"{method} is not among the methods of this resource.", allow=_allow(offered))
+    return offered[method]
+
+
+def _methods(place: Place, action: Action | None) -> Mapping[str, str]:
     """The methods of a place, and the canonical verb of each."""
-    if place.action is not None:
-        return {"POST": place.action}
+    if action is not None:
+        return {"POST": action.verb}
     offered = _ON_COLLECTION if place.key is None else _ON_DOCUMENT
     return {method: verb for method, verb in offered.items() if verb in place.resource.verbs}
+
+
+def _allow(offered: Mapping[str, str]) -> list[str]:
+    return sorted({*offered, "OPTIONS"})
 
 
 def _client(x: Exchange, contract: Contract, object_: str, plant: str) -> Translation:

@@ -17,7 +17,7 @@ from gateway.observe.trace import continued
 from gateway.pipeline.admit import request_id_of
 from gateway.pipeline.authorize import authorize
 from gateway.pipeline.exchange import Clock, Exchange, InForce, begun, filled
-from gateway.pipeline.negotiate import locate, methods
+from gateway.pipeline.negotiate import allowed
 from gateway.pipeline.render import route_headers
 from gateway.pipeline.stages import Times, run
 from gateway.problem import rendered
@@ -118,7 +118,7 @@ class DataPlane:
         with suppress(GatewayError):
             target = parse_target(x.raw_path, x.query_string)
             if x.contract is not None:
-                return ", ".join(sorted({*methods(locate(x.contract, target)), "OPTIONS"}))
+                return ", ".join(allowed(x.contract, target))
         return "OPTIONS"
 
     def _account(

@@ -141,6 +141,8 @@ def test_head_says_what_get_would_and_has_no_body(hamburg: Plant) -> None:
         ("plants/1000/movements:post", {"POST", "OPTIONS"}),
         ("items", {"GET", "HEAD", "POST", "OPTIONS"}),
         ("nothing", {"OPTIONS"}),
+        ("plants/1000/production-orders/1:fly", {"OPTIONS"}),
+        ("plants/1000/movements/1:post", {"OPTIONS"}),
     ],
 )
 def test_options_lists_the_methods_without_asking_who_calls(
@@ -149,6 +151,21 @@ def test_options_lists_the_methods_without_asking_who_calls(
     answer = gateway.client(None).options(f"/api/v2/{path}")
     assert (answer.status_code, answer.content) == (204, b"")
     assert set(answer.headers["allow"].split(", ")) == allow
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_every_described_path_allows_the_methods_it_is_described_with_and_says_so_whoever_asks(
+    gateway: RunningGateway, version: str
+) -> None:
+    asked, refused_ = gateway.client(None), gateway.client("admin")
+    paths = asked.get(f"/openapi/{version}.json").json()["paths"]
+    assert paths
+    for path, operations in paths.items():
+        url = f"/api/{version}{path.replace('{plant}', '1000').replace('{key}', '1').replace('{id}', '0' * 32)}"
+        methods = {method.upper() for method in operations} | {"OPTIONS"} | ({"HEAD"} if "get" in operations else set())
+        for answer in (asked.options(url), refused_.delete(url), refused_.put(url)):
+            assert answer.headers["allow"] == ", ".join(sorted(methods)), (path, answer.request.method)
+            assert answer.status_code == (204 if answer.request.method == "OPTIONS" else 405)
 
 
 def test_the_server_says_nothing_about_itself(hamburg: Plant) -> None:
