@@ -11,7 +11,7 @@ from gateway.core.etags import SHAPE
 from gateway.dialects.library import Dialect
 from gateway.pipeline.recall import KEY as IDEMPOTENCY_KEY
 from gateway.surfaces.openapi_answers import ID, SCHEMAS, Asked, Problems, good, headers
-from gateway.surfaces.openapi_schemas import fields, schemas
+from gateway.surfaces.openapi_schemas import fields, patch_name, schemas
 
 Json = dict[str, Any]
 PLANT = {
@@ -26,11 +26,6 @@ OPERATION = {"name": "id", "in": "path", "required": True, "schema": {"type": "s
 
 def openapi(contract: Contract, dialect: Dialect, public_url: str) -> Json:
     """The description of one version."""
-    names = {rule.object for rule in contract.resources.values()}
-    names |= {a.object for rule in contract.resources.values() for a in rule.actions.values() if a.object}
-    documents: Json = {}
-    for name in sorted(names):
-        documents |= schemas(dialect, OBJECTS[name])
     problems = Problems(contract, public_url)
     return {
         "openapi": "3.1.0",
@@ -43,7 +38,7 @@ def openapi(contract: Contract, dialect: Dialect, public_url: str) -> Json:
         "servers": [{"url": f"{public_url}/api/{contract.version}"}],
         "paths": _Paths(contract, dialect, problems).made(),
         "components": {
-            "schemas": documents | SCHEMAS,
+            "schemas": schemas(contract, dialect) | SCHEMAS,
             "headers": headers(contract),
             "responses": problems.responses,
             "securitySchemes": {
@@ -87,7 +82,7 @@ class _Paths:
             made["get"] = self._operation(f"list-{name}", f"List {name}", asked, parameters)
         if "create" in rule.verbs:
             asked = self._write(rule, "create", rule.object, creates=True, body=True)
-            body = _body(rule.object, "application/json")
+            body = _body(f"{rule.object}_new", "application/json")
             made["post"] = self._operation(f"create-{name}", f"Create one of {name}", asked, plant, body)
         return made
 
@@ -98,7 +93,7 @@ class _Paths:
             made["get"] = self._operation(f"read-{name}", f"Read one of {name}", asked, parameters)
         if "change" in rule.verbs:
             asked = self._write(rule, "change", rule.object, named=True, body=True)
-            body = _body(rule.object, "application/merge-patch+json", suffix="_patch")
+            body = _body(patch_name(self._contract, name), "application/merge-patch+json")
             own = [*parameters, _if_match(required=rule.if_match == "required")]
             made["patch"] = self._operation(f"change-{name}", f"Change one of {name}", asked, own, body)
         return made
@@ -108,7 +103,7 @@ class _Paths:
         creates = not named or made.binds is not None
         asked = self._write(rule, made.verb, object_, named=named, creates=creates, body=made.takes_document)
         own = parameters if creates else [*parameters, _if_match(required=False)]
-        body = _body(object_, "application/json") if made.takes_document else None
+        body = _body(f"{object_}_new", "application/json") if made.takes_document else None
         return self._operation(f"{action}-{name}", f"{action.capitalize()} one of {name}", asked, own, body)
 
     def _write(self, rule: Resource, verb: str, object_: str, **more: bool) -> Asked:
@@ -180,8 +175,8 @@ def _list_parameters(contract: Contract, rule: Resource) -> list[Json]:
     ]
 
 
-def _body(object_: str, media: str, *, suffix: str = "_new") -> Json:
-    schema = {"$ref": f"#/components/schemas/{object_}{suffix}"}
+def _body(name: str, media: str) -> Json:
+    schema = {"$ref": f"#/components/schemas/{name}"}
     return {"required": True, "content": {media: {"schema": schema}}}
 
 

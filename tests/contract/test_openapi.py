@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from gateway.control.content import Content, load, read_folder
 from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract
+from gateway.dialects.library import ENTERPRISE
 from gateway.errors import CaseMoved, LaneParked, MethodNotAllowed, NoSuchCase, UnknownResource, UnknownVersion
 from gateway.problem import codes, statuses_of
 from gateway.settings import shipped
@@ -139,6 +140,71 @@ def test_a_change_names_no_required_field_and_is_never_empty(api: Json) -> None:
         if name.endswith("_patch"):
             assert "required" not in schema
             assert schema["minProperties"] == 1
+
+
+def fields_of(schema: Json, above: str = "") -> Iterator[str]:
+    """The paths of the single values that a document may hold."""
+    for name, inner in schema["properties"].items():
+        yield from fields_of(inner, f"{above}{name}.") if "properties" in inner else (above + name,)
+
+
+def test_a_change_offers_all_that_the_contract_lets_change_and_nothing_else(
+    api: Json, content: Content, version: str
+) -> None:
+    contract = content.contracts[version]
+    changed = {rule.object: rule.changeable for rule in contract.resources.values() if "change" in rule.verbs}
+    shown = api["components"]["schemas"]
+    assert {name for name in shown if name.endswith("_patch")} == {f"{object_}_patch" for object_ in changed}
+    for object_, changeable in changed.items():
+        translation = content.dialects[contract.dialect].of(object_, ENTERPRISE)
+        assert translation is not None
+        entries = [entry for name in changeable if (entry := translation.plan.level.entry(name)) is not None]
+        assert entries
+        assert set(fields_of(shown[f"{object_}_patch"])) == {".".join(entry.native[0]) for entry in entries}
+
+
+def test_a_field_that_a_document_needs_is_never_taken_away(api: Json) -> None:
+    patch = {"$ref": "#/components/schemas/production_order_patch", "components": api["components"]}
+    valid = Draft202012Validator(patch).is_valid
+    nested = api["info"]["version"] == "v2"
+    taken = {"quantity": {"value": None}} if nested else {"quantity": None}
+    assert not valid(taken)
+    assert not valid({"planned": {}} if nested else {})
+    assert valid({"planned": {"end": None}} if nested else {"plannedEnd": None})
+
+
+def test_what_an_action_takes_from_its_path_is_not_asked_for_again(api: Json, version: str) -> None:
+    needed = api["components"]["schemas"]["confirmation_new"]["required"]
+    assert {"v1": "orderNumber", "v2": "order"}[version] not in needed
+
+
+WRONG = {
+    "base_unit": ("", "pieces", "HAR"),
+    "name": ("\x07", "a" * 81),
+    "id": ("", " P-1", "P-1 ", "P/1", "P\n1"),
+    "list_price": ({"currency": ""}, {"currency": "EURO"}, {"amount": "1" * 14}, {"amount": "1.23456"}),
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in WRONG.items() for value in values])
+def test_a_value_that_the_model_refuses_does_not_fit_the_description(content: Content, field: str, value: Any) -> None:
+    contract = content.contracts["v2"]
+    components = openapi(contract, content.dialects[contract.dialect], "")["components"]
+    new = Draft202012Validator({"$ref": "#/components/schemas/item_new", "components": components})
+    right = {"id": "P-1", "base_unit": "H87", "name": "Pump\t1", "list_price": {"amount": "1.2", "currency": "EUR"}}
+    new.validate(right)
+    assert not new.is_valid(right | {field: value})
+
+
+@pytest.mark.parametrize("day", ["", "2026-13-01", "20260101", "2026-1-1"])
+def test_a_day_that_is_none_does_not_fit_the_description_whatever_a_reader_makes_of_formats(
+    content: Content, day: str
+) -> None:
+    contract = content.contracts["v2"]
+    components = openapi(contract, content.dialects[contract.dialect], "")["components"]
+    patch = Draft202012Validator({"$ref": "#/components/schemas/purchase_order_patch", "components": components})
+    patch.validate({"ordered_on": "2026-01-01"})
+    assert not patch.is_valid({"ordered_on": day})
 
 
 def resolved(api: Json, answer: Json) -> Json:

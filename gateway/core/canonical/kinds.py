@@ -27,6 +27,7 @@ class Kind:
     name: str
     rules: tuple[Any, ...] = ()
     max_length: int = 0
+    pattern: str = ""
     scale: int = 0
     choices: tuple[str, ...] = ()
 
@@ -60,15 +61,18 @@ def _currency(value: str) -> str:
 
 def text(max_length: int) -> Any:
     """A free text up to `max_length` characters, without control characters but line breaks and tabs."""
-    rule = StringConstraints(max_length=max_length, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")
-    return Kind("text", rules=(rule,), max_length=max_length)
+    pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+    rule = StringConstraints(max_length=max_length, pattern=pattern)
+    return Kind("text", rules=(rule,), max_length=max_length, pattern=pattern)
 
 
 def identifier(max_length: int) -> Any:
     """A key or code: printable, no slash, no space at the ends."""
-    body, edge = r"[^\x00-\x1f\x7f/\\]", r"[^\s\x00-\x1f\x7f/\\]"
-    rule = StringConstraints(min_length=1, max_length=max_length, pattern=f"^{edge}(?:{body}*{edge})?$")
-    return Kind("identifier", rules=(rule,), max_length=max_length)
+    # U+0085 is a space to some readers of patterns and none to others.
+    body, edge = r"[^\x00-\x1f\x7f/\\]", r"[^\s\x00-\x1f\x7f\x85/\\]"
+    pattern = f"^{edge}(?:{body}*{edge})?$"
+    rule = StringConstraints(min_length=1, max_length=max_length, pattern=pattern)
+    return Kind("identifier", rules=(rule,), max_length=max_length, pattern=pattern)
 
 
 def decimal(scale: int, digits: int) -> Any:

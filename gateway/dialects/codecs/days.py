@@ -12,6 +12,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_MS = 86_400_000
 _DAYS_KEPT = 4096  # documents speak of few days: ten years are 3,653
+DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+"""A day as descriptions have it: not every reader of them looks at `format`."""
 _MS = re.compile(r"/Date\((-?\d{1,15})([+-]\d{4})?\)/", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _COMPACT = re.compile(r"\d{8}", re.ASCII)
@@ -49,7 +51,7 @@ def date_iso(*, blank: str | None = None) -> Codec:
         blank=blank,
         literal="date",
         ordered=True,
-        schema=({"type": "string", "format": "date"},),
+        schema=({"type": "string", "format": "date", "pattern": f"^{DAY}$"},),
         domain=lambda v: v.isoformat() != blank,
     )
 

@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.dialects.codecs.codec import TEXT, Codec, as_text, exactly
-from gateway.dialects.codecs.days import date_ms, from_ms, iso_date, to_ms
+from gateway.dialects.codecs.days import DAY, date_ms, from_ms, iso_date, to_ms
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MOMENT = rf"{DAY}[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{{1,9}})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 _WALL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
 _DURATION = re.compile(r"PT(?:(\d{1,2})H)?(?:(\d{1,2})M)?(?:(\d{1,2})(?:\.0+)?S)?", re.ASCII)
 _CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.0+)?", re.ASCII)
@@ -57,7 +58,7 @@ def datetime_iso(*, digits: int = 6, blank: str | None = None) -> Codec:
         blank=blank,
         literal="datetime",
         ordered=True,
-        schema=({"type": "string", "format": "date-time"},),
+        schema=({"type": "string", "format": "date-time", "pattern": f"^{MOMENT}$"},),
         normalising="the zone is UTC",
         domain=domain,
     )

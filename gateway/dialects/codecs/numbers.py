@@ -69,17 +69,22 @@ def _number_text(value: Any) -> Decimal:
     return number(as_text(value))
 
 
+def decimal_pattern(scale: int, *, whole: int = 15, signed: bool = True) -> str:
+    """How a decimal is written: up to `whole` digits before the point, and up to `scale` after it."""
+    sign = "-?" if signed else ""
+    tail = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
+    return rf"^{sign}[0-9]{{1,{whole}}}{tail}$"
+
+
 def decimal_text(*, scale: int, signed: bool = True) -> Codec:
     """A decimal as text with exactly `scale` digits after the point."""
     exact = _exact_to(scale)
-    sign = "-?" if signed else ""
-    tail = rf"(\.[0-9]{{1,{scale}}})?" if scale else ""
     return Codec(
         _written_to(scale) if scale <= _PLAIN_DIGITS else (lambda v: format(exact(v), "f")),
         _number_text,
         literal="decimal",
         ordered=True,
-        schema=({"type": "string", "pattern": rf"^{sign}[0-9]{{1,15}}{tail}$"},),
+        schema=({"type": "string", "pattern": decimal_pattern(scale, signed=signed)},),
         normalising="the number of digits after the point is fixed",
         scale=scale,
         domain=_fits(scale),
@@ -163,9 +168,7 @@ def unit_price(*, scale: int, exact: bool = True, form: str = "text") -> Codec:
         lambda v: (number(v), Decimal(1)),
         canonical=2,
         literal="decimal" if form == "text" else "plain",
-        schema=({"type": "string", "pattern": rf"^-?[0-9]{{1,15}}(\.[0-9]{{1,{scale}}})?$"},)
-        if form == "text"
-        else ({"type": "number"},),
+        schema=({"type": "string", "pattern": decimal_pattern(scale)},) if form == "text" else ({"type": "number"},),
         normalising="the price is for one unit",
         domain=lambda v: v[1] == 1 and v[0] == round(v[0], scale),
     )
