@@ -20,7 +20,12 @@ PLANT = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[A-Z0-9][A-Z0-9_-]{0,31}$"},
 }
-KEY = {"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 128}}
+KEY: Json = {
+    "name": "key",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
 OPERATION = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": ID}}
 
 
@@ -102,6 +107,8 @@ class _Paths:
         object_, named = made.object or rule.object, made.on == "document"
         creates = not named or made.binds is not None
         asked = self._write(rule, made.verb, object_, named=named, creates=creates, body=made.takes_document)
+        if made.binds is not None:
+            parameters = [_bound(object_, made.binds) if each is KEY else each for each in parameters]
         own = parameters if creates else [*parameters, _if_match(required=False)]
         body = _body(f"{object_}_new", "application/json") if made.takes_document else None
         return self._operation(f"{action}-{name}", f"{action.capitalize()} one of {name}", asked, own, body)
@@ -120,6 +127,13 @@ class _Paths:
         made["responses"] = good(asked) | self._problems.of(asked)
         made |= {"deprecated": True} if self._contract.deprecated_at else {}
         return made | ({"requestBody": body} if body else {})
+
+
+def _bound(object_: str, field: str) -> Json:
+    """The key in the path of an action that makes it a field of a new document: what that field takes."""
+    kind = OBJECTS[object_].field(field).kind
+    most = kind.max_length if kind is not None and kind.max_length else KEY["schema"]["maxLength"]
+    return {**KEY, "schema": {**KEY["schema"], "maxLength": most}}
 
 
 def _if_match(*, required: bool) -> Json:

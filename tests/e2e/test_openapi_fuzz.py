@@ -47,8 +47,13 @@ CHECKS = [
 
 
 def described(gateway: RunningGateway, version: str) -> Any:
-    """The published description, with what exists in places of what is only allowed, so that more than refusals is seen."""
-    narrowed = httpx.get(f"{gateway.base_url}/openapi/{version}.json").raise_for_status().json()
+    """The published description, narrowed."""
+    api = httpx.get(f"{gateway.base_url}/openapi/{version}.json").raise_for_status().json()
+    return loaded(gateway, version, narrowed(gateway, api))
+
+
+def narrowed(gateway: RunningGateway, api: Json) -> Json:
+    """A description with what exists in places of what is only allowed, so that more than refusals is seen."""
     made = Plant(gateway.client("admin"), "1000").ordered()
     there = {
         "plant": ["1000", "3000"],
@@ -56,12 +61,12 @@ def described(gateway: RunningGateway, version: str) -> Any:
         "If-Match": [made.headers["etag"], '"L1n.eA"'],
         "id": [made.headers["x-op-id"], "0" * 32],
     }
-    for operations in narrowed["paths"].values():
+    for operations in api["paths"].values():
         for operation in operations.values():
             for parameter in operation["parameters"]:
                 if parameter["name"] in there:
                     parameter["schema"] = {"type": "string", "enum": there[parameter["name"]]}
-    return loaded(gateway, version, narrowed)
+    return api
 
 
 def loaded(gateway: RunningGateway, version: str, api: Json) -> Any:
