@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from gateway.control.content import Content, load, read_folder
 from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract
+from gateway.core.units import CURRENCIES, UNITS
 from gateway.dialects.library import ENTERPRISE
 from gateway.errors import CaseMoved, LaneParked, MethodNotAllowed, NoSuchCase, UnknownResource, UnknownVersion
 from gateway.problem import codes, statuses_of
@@ -328,3 +329,12 @@ def test_the_index_lists_every_version_with_its_life(content: Content) -> None:
     assert rows["v1"]["sunset_at"] is not None
     assert rows["v2"]["deprecated_at"] is None
     assert rows["v2"]["openapi"] == "/openapi/v2.json"
+
+
+def test_units_and_currencies_are_those_that_the_model_takes(api: Json) -> None:
+    lists = api["components"]["schemas"]
+    assert lists["Unit"]["enum"] == sorted(UNITS)
+    assert lists["Currency"]["enum"] == sorted(CURRENCIES)
+    for code in ("", "ZZZZ", "eur"):
+        assert code not in lists["Unit"]["enum"]
+        assert code not in lists["Currency"]["enum"]
