@@ -60,12 +60,11 @@ class Comparison:
     async def look(self, feed: Feed) -> None:
         """Compare all that is new of a cell's object. Takes: the feed of the ERP in charge."""
         object_, plant = feed.spec.name, feed.cell.plant
+        erps = {feed.source.side.name, feed.target.side.name}
+        # Before the rows: a look that ends in between brings rows that are not among them.
+        read_us = await self.book.read_us(object_, plant, erps)
         await self._resolve(await self.book.unresolved(object_, plant))
         rows = await self.book.groups(object_, plant)
-        if not rows:
-            return
-        erps = {feed.source.side.name, feed.target.side.name}
-        read_us = await self.book.read_us(object_, plant, erps)
         for _, group in groupby(sorted(rows, key=_by_parent), _by_parent):
             await self._group(feed, [row for row in group if row.record.erp in erps], read_us)
 

@@ -46,6 +46,8 @@ def corrected(gateway: RunningGateway, name: str, *edits: tuple[str, str]) -> No
     done = gateway.deployment.cli("apply")
     assert done.exit_code == 0, done.stderr
     await_applied(gateway)
+    start_s = time.monotonic()  # a look that began before reads on in the old words
+    awaited(lambda: all(feed["lag_s"] < time.monotonic() - start_s - 0.2 for feed in feeds(gateway).values()))
 
 
 def waiting(gateway: RunningGateway) -> int:
