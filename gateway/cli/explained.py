@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from gateway.connectors.factory import PROTOCOLS
 from gateway.core.canonical import Document
 from gateway.core.phases import PHASES, Side
+from gateway.dialects.compile import Translation
 from gateway.dialects.filters import Unfilterable
 from gateway.errors import GatewayError, IdempotencyMismatch, Invalid, NoSuchDocument
 from gateway.pipeline.exchange import Exchange, Operation, known_caller, required
@@ -147,9 +148,13 @@ async def _followed(x: Exchange, side: Side, book: Book | None) -> Row:
     try:
         key, document = await _in_its_numbers(x, there, book)
         if prepared(there, operation.verb, document, None).nothing:
-            return {"decides": "nothing written", "why": f"{name} lacks these fields"}
+            return {
+                "decides": "nothing written",
+                "why": f"{name} lacks these fields{_keeps(there.translation, document)}",
+            }
         codec = PROTOCOLS[path.dialect.file.protocol or ""]()
-        return _told(name, codec.step(there.shape, first_step(there, operation.verb, key, document)))
+        call = codec.step(there.shape, first_step(there, operation.verb, key, document))
+        return _told(name, call, _keeps(there.translation, document))
     except GatewayError as err:
         return {"decides": f"opens a case: {err.extra.get('reason') or err.code}", "why": f"{name}: {err.detail}"}
 
@@ -182,8 +187,8 @@ def _sent(x: Exchange) -> Row:
         raise unsayable(x, err) from err
     except Unfilterable as err:
         raise unlistable(x, err) from err
-    erp, kept = x.erp.name if x.erp else "", _kept_beside(x)
-    beside = f"; the gateway keeps {', '.join(sorted(kept))}" if kept else ""
+    erp = x.erp.name if x.erp else ""
+    beside = _keeps(x.translation, x.operation.document if x.operation is not None else None)
     if x.operation is not None and x.operation.writes and _nothing(x):
         return {"decides": "nothing written", "why": f"{erp} lacks these fields{beside}"}
     return _told(erp, call, beside)
@@ -210,10 +215,10 @@ def _nothing(x: Exchange) -> bool:
     return prepared(erp_side(x), operation.verb, operation.document, None).nothing
 
 
-def _kept_beside(x: Exchange) -> frozenset[str]:
-    """The fields of a write that the ERP has not."""
-    document = x.operation.document if x.operation is not None else None
-    return x.translation.plan.beside & (document or {}).keys() if x.translation is not None else frozenset()
+def _keeps(translation: Translation | None, document: Document | None) -> str:
+    """The fields of a write that the ERP has not, in words."""
+    kept = sorted(translation.plan.beside & (document or {}).keys()) if translation is not None else []
+    return f"; the gateway keeps {', '.join(kept)}" if kept else ""
 
 
 def _call(x: Exchange) -> HttpCall:

@@ -193,12 +193,16 @@ def test_explain_says_what_is_kept_and_that_nothing_is_written(gateway: RunningG
     own, url = gateway.deployment, "/api/v2/plants/1000/purchase-orders"
     who = ("--roles", "admin", "--plants", "*", "-o", "json")
     body = ("--data", json.dumps(purchase("1000", incoterms=KEPT)))
-    *_, made, _ = json.loads(own.cli("explain", "POST", url, *body, *who).stdout)
-    assert made["decides"].startswith("POST /sap/opu")
-    assert made["why"].endswith("; the gateway keeps incoterms")
+    calls = [
+        row
+        for row in json.loads(own.cli("explain", "POST", url, *body, *who).stdout)
+        if "POST /sap/opu" in row["decides"]
+    ]
+    assert [row["why"].endswith("; the gateway keeps incoterms") for row in calls] == [True, True]
     change = ("--data", json.dumps({"incoterms": "EXW"}), "--if-match", '"L1n.eA"')
-    *_, changed, _ = json.loads(own.cli("explain", "PATCH", f"{url}/4500000001", *change, *who).stdout)
-    assert (changed["decides"], "keeps incoterms" in changed["why"]) == ("nothing written", True)
+    rows = json.loads(own.cli("explain", "PATCH", f"{url}/4500000001", *change, *who).stdout)
+    (changed,) = [row for row in rows if row["decides"] == "nothing written"]
+    assert "keeps incoterms" in changed["why"]
 
 
 def test_a_list_cannot_look_for_what_the_erp_does_not_have(gateway: RunningGateway) -> None:
