@@ -22,7 +22,7 @@ MANIFEST, OWN, MEETS = (
     "first: 4700000000, last: 4799999999",
     "first: 4590000000, last: 4799999999",
 )
-SWITCH = ("apply", "--unsafe-switch")
+SWITCH = ("apply", "--unsafe-switch", "--reason", "Saturday night")
 
 
 def phases(made: Deployment) -> set[str]:
