@@ -265,9 +265,6 @@ class Journal:
         """One intent with its legs and steps."""
 
         async def work(db: Db) -> OperationView | None:
-            found = await db.rows(f"SELECT {INTENT}, answer FROM intent WHERE id = ?", id_)  # noqa: S608  # our own words
-            if not found:
-                return None
             steps = await db.rows(f"SELECT side, {STEP} FROM step WHERE intent = ? ORDER BY number", id_)  # noqa: S608  # our own words
             legs = await db.rows(
                 "SELECT side, erp, state, attempts, next_at_us, native_key, error, ended_us, authoritative, fence, step, "
@@ -275,6 +272,10 @@ class Journal:
                 "ORDER BY authoritative DESC",
                 id_,
             )
+            # The answer last: a leg that has ended by then has it, and one that ends in between has not ended in this view.
+            found = await db.rows(f"SELECT {INTENT}, answer FROM intent WHERE id = ?", id_)  # noqa: S608  # our own words
+            if not found:
+                return None
             views = [_leg_view(leg, steps) for leg in legs]
             return OperationView(_intent(found[0][:19]), tuple(views), found[0][19])
 

@@ -284,7 +284,7 @@ class Writes:
 
         Raises: OutcomeUnknown: the journal has not said in time whether it took the write.
         """
-        commit_s = max(deadline_s, self.timing.steady_s() + COMMIT_S)
+        commit_s, ended_before = max(deadline_s, self.timing.steady_s() + COMMIT_S), False
         while True:
             now_s = self.timing.steady_s()
             over = now_s >= (deadline_s if caller.taken else commit_s)
@@ -301,7 +301,11 @@ class Writes:
                     # Whoever carries it here tells more than the journal does: that nothing was sent, and why.
                     here = caller.answer.done() or id_ in self._answering
                     if not here and view is not None and view.legs and view.answered:
-                        return self._told_to(id_, _stored(view))
+                        ended = _stored(view)
+                        # Done, and not read back yet: whoever carried it is about to show the document.
+                        if ended_before or not isinstance(ended, Outcome) or ended.document is not None:
+                            return self._told_to(id_, ended)
+                        ended_before = True
         if not caller.taken:
             raise OutcomeUnknown("The journal has not said in time whether it took the write.", operation=id_)
         return Pending(id_)
