@@ -8,7 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import httpx
@@ -91,6 +91,13 @@ def policy_of(settings: Settings, bundle: ActiveBundle, cache: DecisionCache) ->
     return Policy(EmbeddedEngine(bundle), bundle.manifest, cache=cache)
 
 
+@dataclass(slots=True)
+class Vouched:
+    """When somebody last began to look, and found that a table is in force: by the clock that counts suspended time."""
+
+    boot_s: float = 0.0
+
+
 class Gateway:
     """What is in force, and how it changes: a new table or content is built beside the old one and swapped in whole."""
 
@@ -104,7 +111,7 @@ class Gateway:
         self._tokens: TokenVerifier | None = None
         self._connectors = Connectors()
         self._seat: Seat | None = None
-        self._looked_boot_s = 0.0
+        self._vouched = Vouched()
         self._refreshing = asyncio.Lock()
         self._decisions = DecisionCache()
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,6 +136,7 @@ class Gateway:
         """
         self.store.own()
         await migrate(self.store, shipped() / "migrations")
+        began_boot_s = _boot_s()
         now = await running(self.store)
         if now is None:
             embedded = self.settings.embedded_policies
@@ -143,7 +151,7 @@ class Gateway:
             raise StoreUnusable("the store gave nothing back after the first apply")
         arm(self.settings.crash_at)
         self._writes = self._engine()
-        await self._swap(now)
+        await self._swap(now, began_boot_s)
         await self._writes.relay.start()
         await self._reconciled()  # before the first look at any feed
         self._feeds = self._feed_reader(self._writes)
@@ -204,7 +212,7 @@ class Gateway:
             except (ContentError, SecretMissing) as err:
                 self.trouble["content"] = str(err)
                 log.error("content.refused", reason=str(err))
-        self._looked_boot_s = began_boot_s
+        self._vouched.boot_s = max(began_boot_s, self._vouched.boot_s)
         if self._writes is not None and not self.store.is_sqlite:
             self._seat = seated(self._seat, self._writes.instance, await self._writes.journal.living())
             self._connectors.seat(self._seat)
@@ -228,18 +236,19 @@ class Gateway:
             return self.in_force
 
     async def _refresh(self) -> None:
+        began_boot_s = _boot_s()
         now = await running(self.store)
         if now is not None and (now.table.revision, now.content) != (
             self.in_force.table.revision,
             self.in_force.content.revision,
         ):
-            await self._swap(now)
+            await self._swap(now, began_boot_s)
 
-    async def _swap(self, now: Running) -> None:
-        """Build what `now` says and put it in force with one assignment."""
+    async def _swap(self, now: Running, began_boot_s: float) -> None:
+        """Build what `now` says and put it in force with one assignment. Takes: when somebody began to read it."""
         old = self._in_force
         if old is not None and old.content.revision == now.content:
-            self._put(replace(old, table=now.table, numbers=self._numbers()))
+            self._put(replace(old, table=now.table, numbers=self._numbers()), began_boot_s)
             self.trouble.pop("content", None)
             return
         blob = await files_of(self.store, now.content)
@@ -248,14 +257,17 @@ class Gateway:
         made = self._built(await self._loaded(unpack(blob)), now.table)
         if not self.settings.embedded_policies:
             await _fit(made.policy, serving=old is not None)
-        self._put(made)
+        self._put(made, began_boot_s)
         self.trouble.pop("content", None)
         if old is not None:
             # Requests that hold the old one still ask its policy: let them finish first.
             asyncio.get_running_loop().call_later(60, lambda: asyncio.ensure_future(old.policy.close()))
 
-    def _put(self, made: InForce) -> None:
-        self._in_force = made
+    def _put(self, made: InForce, began_boot_s: float) -> None:
+        # Each table has its own: a request that holds the one before is not vouched for by a look that found the next.
+        self._vouched = vouched = Vouched(began_boot_s)
+        overdue_s = never if self.store.is_sqlite else partial(self._overdue_s, vouched)
+        self._in_force = replace(made, overdue_s=overdue_s)
         self.metrics.table_revision.set(made.table.revision)
         self.metrics.cells.clear()
         for cell in made.table.cells.values():
@@ -277,7 +289,6 @@ class Gateway:
             writes=self._writes,
             numbers=self._numbers(),
             beside=self._beside(),
-            overdue_s=never if self.store.is_sqlite else self.overdue_s,
         )
 
     def _numbers(self) -> RememberedNumbers | None:
@@ -291,14 +302,18 @@ class Gateway:
         return RememberedBeside(BesideBook(self._writes.journal.database), self._writes.timing.steady_s)
 
     def overdue_s(self) -> float:
-        """For how long this instance has had no lease: nobody waits for it any more before a plant is moved.
+        """For how long this instance has had no lease: nobody waits for it any more before a plant is moved."""
+        return self._overdue_s(self._vouched)
+
+    def _overdue_s(self, vouched: Vouched) -> float:
+        """The same of one table.
 
         Whoever slept through its lease has a new one before it has looked at the table again: only both together count.
         """
         if self._writes is None:
             return 0.0
         lease_s, lease = self.settings.lease_s, self._writes.delivery.lease
-        known_s = min(lease.until_boot_s - lease_s * OWN_PART, self._looked_boot_s)
+        known_s = min(lease.until_boot_s - lease_s * OWN_PART, vouched.boot_s)
         return _boot_s() - known_s - lease_s * _READ_PART
 
     def _engine(self) -> Writes:
