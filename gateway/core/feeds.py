@@ -6,8 +6,8 @@ is an edit made in the ERP itself. Source: the write protocol, section 1.10.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -19,6 +19,9 @@ Verdict = Literal["echo", "edit", "new", "derived", "wait", "before", "gone"]
 """Our own write; a person's edit; a document somebody made; the ERP's own consequence; not to be told now; known since before;
 listed, and not there when it was asked for: judged anew as long as it is listed."""
 Evidence = Mapping[str, Collection[str]]
+Lines = Mapping[str, Collection[str]]
+"""The lists that are watched, and the fields of their rows that are."""
+NO_LINES: Lines = {}
 Moment = datetime | date
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
@@ -67,7 +70,8 @@ NOTHING_KNOWN = Expected({}, whole=False, ours=True)
 class Difference:
     """How a record differs from what was expected: new values, the old ones, values that nobody knew, and verbs it shows.
 
-    `undone` are the fields in which a verb was seen that is not seen any more: no verb takes that to the other ERP.
+    `undone` are the fields in which a verb was seen that is not seen any more, `lines` the lists whose rows changed while nothing else
+    did, as they are now: no verb takes these to the other ERP. `unseen` are lists of which nobody knows how they were.
     """
 
     edited: Document
@@ -75,15 +79,23 @@ class Difference:
     unknown: Document
     called: tuple[str, ...] = ()
     undone: tuple[str, ...] = ()
+    lines: Document = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
         """Whether nobody did anything there, as far as the values tell that were known."""
-        return not (self.edited or self.called or self.undone)
+        return not (self.edited or self.called or self.undone or self.lines)
 
 
-def expected(image: Document | None, effects: Iterable[Effect], evidence: Mapping[str, Evidence]) -> Expected:
-    """The post-image of a document: what it was when somebody last looked, and what was written to it since."""
+def expected(
+    image: Document | None, effects: Iterable[Effect], evidence: Mapping[str, Evidence], lines: Lines = NO_LINES
+) -> Expected:
+    """The post-image of a document: what it was when somebody last looked, and what was written to it since.
+
+    An ERP makes lines of its own out of what is written (a bill of materials, amounts by the order's quantity): after a write they are
+    known again when somebody has looked.
+    """
     fields, whole, ours = dict(image or {}), image is not None, False
     called: set[str] = set()
     last = None
@@ -92,7 +104,7 @@ def expected(image: Document | None, effects: Iterable[Effect], evidence: Mappin
             fields, whole = {**(effect.shown or {}), **(effect.document or {})}, True
         elif effect.verb == "change":
             fields |= effect.document or {}
-        for name in effect.lost:
+        for name in (*effect.lost, *lines):
             fields.pop(name, None)
         if not effect.here:
             for name in (name for verb in effect.verbs for name in evidence.get(verb, ())):
@@ -104,7 +116,11 @@ def expected(image: Document | None, effects: Iterable[Effect], evidence: Mappin
 
 
 def difference(
-    now: Document, known: Expected, tracked: Collection[str], evidence: Mapping[str, Evidence]
+    now: Document,
+    known: Expected,
+    tracked: Collection[str],
+    evidence: Mapping[str, Evidence],
+    lines: Lines = NO_LINES,
 ) -> Difference:
     """Compare a record with what was expected, in the fields that a person can change there."""
     names = [name for name in sorted(tracked) if name in now]
@@ -112,7 +128,31 @@ def difference(
     unknown = {n: now[n] for n in names if n not in known.fields}
     called = [verb for verb, words in evidence.items() if verb not in known.called and _shows_newly(words, known, now)]
     undone = () if called else _undone(known, now, evidence)
-    return Difference(edited, {n: known.fields[n] for n in edited}, unknown, tuple(called), undone)
+    rows = rows_of(now, lines)
+    unseen = tuple(name for name in rows if name not in known.fields)
+    others = [] if edited or called or undone else [n for n in rows if n not in unseen]
+    moved = {name: rows[name] for name in others if not alike(rows[name], known.fields[name])}
+    return Difference(edited, {n: known.fields[n] for n in edited}, unknown, tuple(called), undone, moved, unseen)
+
+
+def rows_of(now: Document, lines: Lines) -> Document:
+    """The lists that are watched, each row with the fields that are."""
+    lists = {name: now[name] for name in sorted(lines) if isinstance(now.get(name), list)}
+    return {name: [_row(row, lines[name]) for row in rows] for name, rows in lists.items()}
+
+
+def _row(row: Document, fields: Collection[str]) -> Document:
+    return {name: row[name] for name in sorted(fields) if row.get(name) is not None}
+
+
+def alike(rows: Sequence[Document], others: Sequence[Document]) -> bool:
+    """Whether two lists have the same rows, in whatever order."""
+    left = list(others)
+    for row in rows:
+        if row not in left:
+            return False
+        left.remove(row)
+    return not left
 
 
 def _undone(before: Expected, now: Document, evidence: Mapping[str, Evidence]) -> tuple[str, ...]:
@@ -140,13 +180,14 @@ def moved_on(now: Document, known: Expected, evidence: Mapping[str, Evidence]) -
 def against(other: Document, d: Difference) -> Difference:
     """The difference with the counterpart's values in place of what nobody knew."""
     differ = {n: v for n, v in d.unknown.items() if n in other and not same(v, other[n])}
-    return Difference(d.edited | differ, d.before | {n: other[n] for n in differ}, {}, d.called, d.undone)
+    return replace(d, edited=d.edited | differ, before=d.before | {n: other[n] for n in differ}, unknown={})
 
 
 def settled_there(d: Difference, other: Document) -> bool:
     """Whether the counterpart says the same already: both ERPs derived it, or both were edited alike."""
     same_there = all(name in other and same(value, other[name]) for name, value in d.edited.items())
-    return same_there and not d.called and not d.undone
+    lines_too = all(name in other and alike(rows, other[name]) for name, rows in d.lines.items())
+    return same_there and lines_too and not (d.called or d.undone)
 
 
 def derived(object_: str, document: Document, derives: Collection[str]) -> bool:
@@ -154,10 +195,12 @@ def derived(object_: str, document: Document, derives: Collection[str]) -> bool:
     return object_ in derives and bool(parents(object_, document))
 
 
-def kept(now: Document, tracked: Collection[str], evidence: Mapping[str, Evidence]) -> Document:
+def kept(
+    now: Document, tracked: Collection[str], evidence: Mapping[str, Evidence], lines: Lines = NO_LINES
+) -> Document:
     """What is remembered of a record."""
     names = {*tracked, *(name for words in evidence.values() for name in words)}
-    return {name: now[name] for name in sorted(names) if name in now}
+    return {name: now[name] for name in sorted(names) if name in now} | rows_of(now, lines)
 
 
 # The sweep

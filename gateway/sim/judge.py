@@ -16,7 +16,7 @@ from gateway.sim.shape import BEFORE, CLOUD, CORRECTED
 if TYPE_CHECKING:
     from gateway.sim.world import World
 
-_ORDER, _CONFIRMATION = "order", "confirmation"
+_ORDER, _PART, _CONFIRMATION = "order", "component", "confirmation"
 _NOTHING = ("refused", "voided")
 Row = tuple[Any, ...]
 
@@ -260,9 +260,10 @@ def _needless(world: World) -> Iterator[str]:
     yield from (f"I3 {kind} in {lane}: {reason}" for kind, reason, lane in rows if lane not in single)
 
 
-def edited_lanes(world: World) -> frozenset[str]:
-    """Documents that somebody changed in an ERP itself."""
-    numbers = {(name, number) for name, entry in _on_screen(world) for number in _numbers(entry)}
+def edited_lanes(world: World, *roles: str) -> frozenset[str]:
+    """Orders that somebody changed in an ERP itself, or of which somebody changed only this."""
+    done = [(name, entry) for name, entry in _on_screen(world) if not roles or entry.type.role in roles]
+    numbers = {(name, number) for name, entry in done for number in _numbers(entry)}
     rows = world.connection.execute("SELECT canonical, space, key FROM crosswalk WHERE object = 'production_order'")
     return frozenset(row[0] for row in rows if (row[1].removeprefix("erp:"), row[2]) in numbers)
 
@@ -270,12 +271,13 @@ def edited_lanes(world: World) -> frozenset[str]:
 def _on_screen(world: World) -> Iterator[tuple[str, Any]]:
     for name, erp in world.erps.items():
         for entry in erp.truth:
-            if entry.origin == "screen" and entry.type.role == _ORDER:
+            if entry.origin == "screen" and entry.type.role in (_ORDER, _PART):
                 yield name, entry
 
 
 def _numbers(entry: Any) -> tuple[str, str]:
-    (number,) = entry.key.values()
+    """The number of an order, or of the one that a part belongs to, as its ERP and as documents write it."""
+    number = str(entry.row_after["order"])
     return number, number.lstrip("0")
 
 
@@ -296,7 +298,8 @@ def _followed(world: World) -> Iterator[str]:
     for name, entry in done:
         # What was made before any gateway lived to read the feed is nobody's edit.
         seen = name in begun and datetime.fromisoformat(entry.at).timestamp() * US > begun[name]
-        if entry.verb == "create" and seen and not {(f"erp:{name}", number) for number in _numbers(entry)} & known:
+        created = entry.verb == "create" and entry.type.role == _ORDER
+        if created and seen and not {(f"erp:{name}", number) for number in _numbers(entry)} & known:
             yield f"E1 {name} has the order {_numbers(entry)[1]} that somebody made, and nobody noticed"
     for instance in world.instances:
         if instance.feeds.gauge.failures:
@@ -305,21 +308,38 @@ def _followed(world: World) -> Iterator[str]:
             if "Error: " in error:
                 yield f"E1 {id_} cannot be told: {error}"
     yield from _undone(world)
+    yield from _edited_parts(world)
+
+
+def _edited_parts(world: World) -> Iterator[str]:
+    """E1: nobody is told that lines were changed by hand, or told more often, than somebody did: an ERP moves them by itself, too."""
+    done = Counter(
+        (name, number) for name, entry in _on_screen(world) if entry.type.role == _PART for number in _numbers(entry)
+    )
+    rows = world.connection.execute(
+        "SELECT SUBSTR(i.client, 5), (SELECT c.key FROM crosswalk c WHERE c.canonical = i.lane AND c.space = i.client), COUNT(*) "
+        "FROM intent i WHERE i.origin = 'erp' AND i.verb = 'change' AND i.document LIKE '%components%' GROUP BY i.client, i.lane"
+    )
+    for name, number, told in rows:
+        if told > done[name, number]:
+            yield f"E1 somebody changed parts of {number} in {name} {done[name, number]} times, and {told} are told"
 
 
 def _alike(world: World) -> Iterator[str]:
-    """D2: nobody is asked about what both ERPs derived of an order alike. These ERPs derive of every confirmation."""
+    """D2: nobody is asked about what both ERPs derived of an order alike. These ERPs derive of every confirmation, part by part."""
     rows = world.connection.execute(
         "SELECT c.reason, i.document FROM case_ c JOIN intent i ON i.id = c.intent "
         "WHERE c.kind = 'derived' AND i.object = 'confirmation'"
     )
+    apart = edited_lanes(world, _PART)
     for reason, document in rows:
         number = loaded(document)["order"]
         holder = world.connection.execute(
             "SELECT canonical FROM crosswalk WHERE object = 'production_order' AND space = 'shown' AND key = ?",
             (number,),
         ).fetchone()
-        counts = {name: _confirmed(world, name, holder[0]) for name in world.erps} if holder else {}
+        known = holder is not None and holder[0] not in apart
+        counts = {name: _confirmed(world, name, holder[0]) for name in world.erps} if known else {}
         if len(set(counts.values())) == 1:
             yield f"D2 {number} was confirmed {counts} times, and a case says: {reason}"
 

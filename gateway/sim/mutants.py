@@ -159,6 +159,13 @@ async def _whole(*_: Any, **__: Any) -> bool:
     return True
 
 
+def _lines_too(image: Any, effects: Any, evidence: Any, lines: Any = feeds.NO_LINES) -> Any:
+    return _really_expected(image, effects, evidence)
+
+
+_really_expected = feeds.expected
+
+
 async def _in_todays_words(self: Instance, leg: Any) -> Place:
     return self.place(leg.ref.side, leg.intent.object, leg.intent.term)
 
@@ -257,6 +264,10 @@ MUTANTS = MappingProxyType(
         ),
         "lines-not-counted": Mutant(
             "a document is believed whole, whatever its ERP did with its lines", ((Moves, "_taken_whole", _whole),)
+        ),
+        "lines-never-follow": Mutant(
+            "an ERP changes the lines of what is written to it by no rule of its own",
+            ((feeds, "expected", _lines_too),),
         ),
         "mirror-derived": Mutant("what an ERP derives is carried over", ((feeds, "derived", _never),)),
         "echo-by-user": Mutant("a record is ours if our account changed it last", world=_ByUserWorld),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gateway.core.manifests import Manifest, Rule
@@ -100,12 +101,12 @@ def drawn(seed: int) -> Shape:
     edits = _edits(dice, shape)
     corrected_at_s = dice.uniform(2, ENDS_S) if not calm and dice.random() < CORRECTS else None
     at_once, whole = dice.random() < AT_ONCE, dice.random() >= IN_PARTS
+    edits = tuple(sorted((*edits, *_edited_lines(dice, shape))))
     return replace(shape, edits=edits, corrected_at_s=corrected_at_s, at_once=at_once, whole=whole)
 
 
 def _edits(dice: random.Random, shape: Shape) -> tuple[tuple[float, str, str, str], ...]:
-    """People work in an ERP only where both are written all the time: elsewhere nobody follows them."""
-    if not shape.follows or not {shape.phase, *(phase for _, phase in shape.moves)} <= _DUAL:
+    if not _followed(shape):
         return ()
     made = (
         (
@@ -118,6 +119,16 @@ def _edits(dice: random.Random, shape: Shape) -> tuple[tuple[float, str, str, st
         for _ in range(dice.randint(0, 4))
     )
     return tuple(sorted(made))
+
+
+def _edited_lines(dice: random.Random, shape: Shape) -> Iterator[tuple[float, str, str, str]]:
+    for _ in range(dice.randint(0, 2) if _followed(shape) else 0):
+        yield dice.uniform(2, ENDS_S), dice.choice((LEGACY, CLOUD)), "parts", dice.choice(("MUELLER", "GATEWAY"))
+
+
+def _followed(shape: Shape) -> bool:
+    """People work in an ERP only where both are written all the time: elsewhere nobody follows them."""
+    return shape.follows and {shape.phase, *(phase for _, phase in shape.moves)} <= _DUAL
 
 
 def _moves(dice: random.Random, phase: str) -> tuple[tuple[float, str], ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from gateway.core.canonical import OBJECTS, Document, ObjectSpec
-from gateway.core.feeds import Evidence
+from gateway.core.canonical import OBJECTS, Document, FieldSpec, ObjectSpec
+from gateway.core.feeds import Evidence, Lines
 from gateway.core.manifests import Manifest
 from gateway.core.phases import PHASES, SIDES, Side
 from gateway.core.settling import shows
@@ -47,6 +47,17 @@ class Feed:
         there = self.target.side.translation.plan.level
         names = {name for e in _writable(self.source.side.translation.plan.level) if e.codec for name in e.canonical}
         return frozenset(names - {self.spec.key, "plant", self.changed_at} - _not_kept(there, names))
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The lists whose rows a person can change here and the other ERP keeps, and the fields of a row that tell."""
+        here, there = self.source.side.translation.plan.level, self.target.side.translation.plan.level
+        return {
+            spec.name: _telling(mine.rows, other.rows, spec.rows)
+            for spec in self.spec.fields
+            if (mine := here.entry(spec.name)) and mine.rows and mine.access != "read_only"
+            if (other := there.entry(spec.name)) and other.rows
+        }
 
     @cached_property
     def evidence(self) -> Mapping[str, Evidence]:
@@ -115,6 +126,13 @@ def _not_kept(there: Level, names: Iterable[str]) -> set[str]:
         if (entry is not None and entry.access == "read_only") or (lacking is not None and lacking.policy == "drop"):
             lost.add(name)
     return lost
+
+
+def _telling(here: Level, there: Level, fields: Iterable[FieldSpec]) -> frozenset[str]:
+    """The fields of a row that a person's hand changes. What is ticked an ERP ticks by itself, too: a line is delivered."""
+    ticked = {spec.name for spec in fields if spec.kind is not None and spec.kind.name == "boolean"}
+    names = {name for entry in _writable(here) if entry.codec for name in entry.canonical} - ticked
+    return frozenset(names - _not_kept(there, names))
 
 
 def refused_there(feed: Feed, document: Document) -> str | None:

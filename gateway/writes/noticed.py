@@ -7,7 +7,7 @@ our own writes ended looks like somebody took it back. The journal takes the int
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.core import feeds, settling
@@ -166,7 +166,7 @@ class Reader:
         if not line.done:
             return record.document
         known = await self._expected(feed, line, record.document)
-        d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
+        d = feeds.difference(record.document, known, feed.tracked, feed.evidence, feed.lines)
         if d.nothing and feeds.up_to_date(record.document, known, feed.evidence):
             return record.document
         found = await find(feed.source.side, record.key, self.timing.deadline_s())
@@ -192,10 +192,10 @@ class Reader:
         if line.busy:
             return self._wait(feed, record)
         known = await self._expected(feed, line, record.document)
-        d = feeds.difference(record.document, known, feed.tracked, feed.evidence)
+        d = feeds.difference(record.document, known, feed.tracked, feed.evidence, feed.lines)
         if d.nothing and (not d.unknown or known.whole or known.ours):
             old = line.content not in (None, feed.content) or len(line.done) > FOLDED
-            more = old or d.unknown or feeds.moved_on(record.document, known, feed.evidence)
+            more = old or d.unknown or d.unseen or feeds.moved_on(record.document, known, feed.evidence)
             learned = more and feeds.up_to_date(record.document, known, feed.evidence)
             return Noticed("echo", self._image(feed, line, record.document) if learned else None)
         return await self._edited(feed, record, line)
@@ -206,7 +206,7 @@ class Reader:
             image = await self._in_words(feed, line.content, line.image, now) if line.image is not None else None
         except _Forgotten:
             return feeds.NOTHING_KNOWN
-        return feeds.expected(image, effects, feed.evidence)
+        return feeds.expected(image, effects, feed.evidence, feed.lines)
 
     async def _effect(self, feed: Feed, done: Done, now: Document) -> Effect:
         side, document, lost = feed.source.side, None, frozenset[str]()
@@ -232,7 +232,14 @@ class Reader:
         return reworded(spoken, feed.source.side.translation, document, now)
 
     def _image(self, feed: Feed, line: Line, now: Document) -> Image:
-        return Image(line.canonical, line.settled, feeds.kept(now, feed.tracked, feed.evidence), feed.content)
+        return Image(
+            line.canonical, line.settled, feeds.kept(now, feed.tracked, feed.evidence, feed.lines), feed.content
+        )
+
+    def _image_after(self, feed: Feed, line: Line, now: Document) -> Image:
+        """An image that holds the edit which was just taken, too; behind a write that is still open it cannot."""
+        seq = line.last + 1 if line.settled == line.last else line.settled
+        return replace(self._image(feed, line, now), seq=seq)
 
     def _wait(self, feed: Feed, record: Record, creating: frozenset[str] | None = None) -> Noticed:
         moment = record.document.get(feed.changed_at)
@@ -254,7 +261,7 @@ class Reader:
             return self._wait(feed, record)
         record = Record(record.key, found.document)
         known = await self._expected(feed, line, found.document)
-        d = feeds.difference(found.document, known, feed.tracked, feed.evidence)
+        d = feeds.difference(found.document, known, feed.tracked, feed.evidence, feed.lines)
         counterpart, reached = await self._counterpart(feed, line, record.key)
         reason = None
         if d.unknown and not (known.whole or known.ours):
@@ -284,7 +291,8 @@ class Reader:
             return None, False
         (shown,) = await numbers.for_client(self.crosswalk, target.name, object_, [found.document])
         own = await numbers.for_erp(self.crosswalk, feed.source.side.name, object_, shown)
-        return through(feed.source.side, {n: own.get(n) for n in feed.tracked if n in own}, own), True
+        said = through(feed.source.side, {n: own.get(n) for n in feed.tracked if n in own}, own)
+        return said | feeds.rows_of(own, feed.lines), True
 
     async def _carry_over(self, feed: Feed, record: Record, line: Line, d: Difference, reason: str | None) -> Noticed:
         if d.edited:
@@ -295,25 +303,27 @@ class Reader:
         elif d.called:
             taken = await self._accept(feed, record, line, d.called[0], None, reason)
         else:
-            return await self._taken_back(feed, record, line, d)
+            return await self._by_hand(feed, record, line, d)
         again = bool(d.called or d.undone) and (bool(d.edited) or len(d.called) > 1)
         if not taken or again:
             self._wait(feed, record)
         seen = self._image(feed, line, record.document) if taken and d.called and not again else None
         return Noticed("edit" if taken else "wait", seen, again=again)
 
-    async def _taken_back(self, feed: Feed, record: Record, line: Line, d: Difference) -> Noticed:
-        """Somebody took back what was done with a document: no verb takes that over, so a person does."""
-        text = dumped({"patch": {name: record.document.get(name) for name in d.undone}, "before": {}})
-        here, there = feed.source.side.name, feed.target.side.name
-        said = ", ".join(f"{name} is now {record.document.get(name)!r}" for name in d.undone)
-        reason = (
-            f"{said} in {here}, which takes back what was done, and no verb says that to {there}: do it there by hand"
-        )
+    async def _by_hand(self, feed: Feed, record: Record, line: Line, d: Difference) -> Noticed:
+        """No verb takes over that somebody took back what was done with a document, or changed its lines: a person does."""
+        here, there, now = feed.source.side.name, feed.target.side.name, record.document
+        if d.undone:
+            text = dumped({"patch": {name: now.get(name) for name in d.undone}, "before": {}})
+            said = ", ".join(f"{name} is now {now.get(name)!r}" for name in d.undone)
+            reason = f"{said} in {here}, which takes back what was done, and no verb says that to {there}: do it there by hand"
+        else:
+            text = dumped({"patch": await self._shown(feed, d.lines), "before": {}})
+            reason = f"somebody changed {', '.join(d.lines)} in {here}, and no call changes lines in {there}: do it there by hand"
         taken = await self._accept(feed, record, line, "change", text, reason)
         if not taken:
             return self._wait(feed, record)
-        return Noticed("edit", self._image(feed, line, record.document))
+        return Noticed("edit", self._image_after(feed, line, now))
 
     # A document that somebody made
 
@@ -364,7 +374,9 @@ class Reader:
             return self._wait(feed, record)
         # A copy is new: what was called of the original since then is carried over after it.
         states = {name for words in feed.evidence.values() for name in words}
-        image = Image(line.canonical, 1, feeds.kept(record.document, feed.tracked - states, {}), feed.content)
+        image = Image(
+            line.canonical, 1, feeds.kept(record.document, feed.tracked - states, {}, feed.lines), feed.content
+        )
         again = any(settling.shows(words, record.document) for words in feed.evidence.values())
         if again:
             self._wait(feed, record)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
 from tests.e2e.moves import awaited
+from tests.e2e.test_direct_edits import looked
 from tests.integration.real.samples_tryton import CHANGEABLE
+from tests.integration.real.samples_tryton import order as order_with_parts
 from tests.integration.real.test_dual_tryton import NUMBERS, apart
 from tests.support.deployment import Site, installed, tryton_rest, tryton_rpc
 from tests.support.erp_contract import Json
@@ -50,8 +53,9 @@ def edits(gateway: RunningGateway) -> int:
     return int(sum(row["edits"] for row in rows))
 
 
-def ordered(http: httpx.Client, quantity: str) -> None:
-    document = {
+def ordered(http: httpx.Client, quantity: str, **more: Any) -> str:
+    """An order that both have. Gives its number."""
+    document = more | {
         "item": "FG-100",
         "quantity": {"value": quantity, "unit": "H87"},
         "planned": {"start": "2026-12-01T06:00:00Z", "end": "2026-12-04T06:00:00Z"},
@@ -60,6 +64,7 @@ def ordered(http: httpx.Client, quantity: str) -> None:
     assert answer.status_code == 201, answer.text
     operation = answer.headers["x-op-id"]
     awaited(lambda: http.get(f"/api/v2/operations/{operation}").json()["state"] == "done")
+    return str(answer.json()["id"])
 
 
 def order(server: TrytonServer, quantity: str) -> Json:
@@ -150,6 +155,30 @@ def test_a_release_that_somebody_takes_back_is_a_case(gateway: RunningGateway, s
     pressed(here, quantity, "wait")  # and releases it once more
     awaited(lambda: edits(gateway) > before)
     assert (state(there, quantity), len(opened())) == ("waiting", 1)
+
+
+@WHERE
+def test_a_part_of_which_somebody_wants_more_in_one_tryton_is_a_case(
+    gateway: RunningGateway, servers: Servers, edited: int
+) -> None:
+    """No call changes the parts of an order in the other one."""
+    here, there, quantity = servers[edited], servers[1 - edited], f"{71 + edited}.000"
+    http = gateway.client()
+    number = ordered(http, quantity, components=order_with_parts("")["components"])
+    released = http.post(f"/api/v2/plants/P100/production-orders/{number}:release")
+    assert released.status_code in (200, 202), released.text
+    awaited(lambda: state(here, quantity) == state(there, quantity) == "waiting")
+    looked(gateway)
+    looked(gateway)
+    parts = "select id, quantity from stock_move where production_input = %s order by id"
+    production, other = order(here, quantity)["id"], there.truth(parts, order(there, quantity)["id"])
+    (part, *_) = here.truth(parts, production)
+    with here.rpc() as call:
+        call("model.production.write", [production], {"inputs": [["write", [part["id"]], {"quantity": 99.0}]]})
+    said = f"somebody changed components in {('tryton-old', 'tryton-new')[edited]}"
+    path = "/admin/v1/cases?state=open&kind=direct-edit&limit=100"
+    awaited(lambda: [c for c in gateway.admin(path).json()["cases"] if said in c["reason"]])
+    assert there.truth(parts, order(there, quantity)["id"]) == other
 
 
 def test_a_transaction_that_began_early_and_committed_late_is_not_missed(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -125,6 +127,51 @@ def test_where_nobody_knows_what_stood_there_the_other_erp_says_it() -> None:
     assert d.edited == {}
     found = feeds.against({"quantity": 5, "planner": "P"}, d)
     assert (found.edited, found.before) == ({"quantity": 7}, {"quantity": 5})
+
+
+PARTS = {"components": ("item", "quantity")}
+ROWS = st.lists(
+    st.fixed_dictionaries({"item": st.sampled_from("ABC"), "quantity": st.decimals(0, 9, places=2)}), max_size=4
+)
+
+
+@settings(deadline=None)
+@given(ROWS, st.randoms(use_true_random=False))
+def test_rows_in_another_order_are_the_same_lines(rows: list[dict[str, Any]], dice: Random) -> None:
+    mixed = [row | {"withdrawn_quantity": Decimal(dice.randint(0, 9))} for row in dice.sample(rows, len(rows))]
+    known = Expected({"components": rows}, whole=True)
+    assert feeds.difference({"components": mixed}, known, (), {}, PARTS).nothing
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_lines_that_changed_alone_are_an_edit_until_somebody_changes_the_others_alike(
+    rows: list[dict[str, Any]], others: list[dict[str, Any]]
+) -> None:
+    d = feeds.difference({"components": rows}, Expected({"components": others}, whole=True), (), {}, PARTS)
+    assert d.nothing == (Counter(map(_row, rows)) == Counter(map(_row, others)))
+    assert d.nothing or not feeds.settled_there(d, {"components": others})
+    assert d.nothing or feeds.settled_there(d, {"components": rows})
+
+
+def _row(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["item"], row["quantity"]
+
+
+def test_lines_that_changed_with_their_document_followed_it() -> None:
+    known = Expected({"quantity": 1, "components": [{"item": "A"}]}, whole=True)
+    d = feeds.difference({"quantity": 2, "components": [{"item": "B"}]}, known, {"quantity"}, {}, PARTS)
+    assert (d.edited, d.lines) == ({"quantity": 2}, {})
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_after_a_write_lines_are_known_again_when_somebody_has_looked(here: bool) -> None:
+    image = {"quantity": 1, "components": [{"item": "A", "quantity": 1}]}
+    now = {"quantity": 2, "components": [{"item": "A", "quantity": 2}]}
+    known = feeds.expected(image, [Effect(2, "change", {"quantity": 2}, here=here)], {}, PARTS)
+    d = feeds.difference(now, known, {"quantity"}, {}, PARTS)
+    assert (d.nothing, d.unseen) == (True, ("components",))
+    assert feeds.kept(now, {"quantity"}, {}, PARTS) == now
 
 
 def test_what_both_erps_say_already_is_carried_nowhere() -> None:

@@ -32,7 +32,7 @@ def feed() -> Any:
     return SimpleNamespace(
         id=ID, source=SimpleNamespace(side=side), target=SimpleNamespace(side=SimpleNamespace(name="s4")), leads=True,
         same_numbers=False, changed_at="changed_at", spec=SimpleNamespace(name="production_order"),
-        tracked=frozenset({"quantity"}), evidence={}, derives=(), content="c",
+        tracked=frozenset({"quantity"}), evidence={}, lines={}, derives=(), content="c",
     )  # fmt: skip
 
 

@@ -13,7 +13,9 @@ def create(b: Business, unit: Unit, draft: Draft) -> Key:
     """A document and what was sent below it."""
     entity = b.type_of(draft.role)
     if entity.parent:
-        return insert_line(b, unit, draft, _parent_row(b, draft))
+        key = insert_line(b, unit, draft, _parent_row(b, draft))
+        _touch_above(b, unit, draft.role, b.row(draft.role, key))
+        return key
     row = b.drafted(draft)
     _check_number(b, draft.role, row)
     b.check_new_key(draft.role, row)
@@ -44,15 +46,31 @@ def change(b: Business, unit: Unit, role: str, key: Key, values: Row) -> None:
     b.check_unlocked(role, key)
     b.check_change(role, before, values)
     unit.update(role, key, b.touched(unit, values))
+    _touch_above(b, unit, role, before)
 
 
 def delete(b: Business, unit: Unit, role: str, key: Key) -> None:
-    b.row(role, key)
+    row = b.row(role, key)
+    _delete(b, unit, role, key)
+    _touch_above(b, unit, role, row)
+
+
+def _delete(b: Business, unit: Unit, role: str, key: Key) -> None:
     b.check_unlocked(role, key)
     for child in list(b.type_of(role).children.values()):
         for row in b.ledger.children(child.role, key):
-            delete(b, unit, child.role, child.key_of(row))
+            _delete(b, unit, child.role, child.key_of(row))
     unit.delete(role, key)
+
+
+def _touch_above(b: Business, unit: Unit, role: str, line: Row) -> None:
+    """A document changed when one of its lines did."""
+    above = b.type_of(role).parent
+    while above is not None:
+        entity = b.type_of(above)
+        if "changed_at" in entity.by_field:
+            unit.update(above, entity.key_of(line), b.touched(unit, {}), origin="derived")
+        above = entity.parent
 
 
 def _parent_row(b: Business, draft: Draft) -> Row:
