@@ -48,12 +48,14 @@ def feeds(gateway: RunningGateway) -> Json:
     return found
 
 
-def looked(gateway: RunningGateway, erp: str = "") -> None:
-    """Wait until every feed, or every one of an ERP, was read to its end once more, and nothing of it waits."""
+def looked(gateway: RunningGateway, erp: str = "", *, may_wait: bool = False) -> None:
+    """Wait until every feed, or every one of an ERP, was read to its end once more, and nothing of it waits that may not."""
     start_s = time.monotonic()
     awaited(
         lambda: all(
-            feed["lag_s"] is not None and feed["lag_s"] < time.monotonic() - start_s - 0.2 and not feed["waiting"]
+            feed["lag_s"] is not None
+            and feed["lag_s"] < time.monotonic() - start_s - 0.2
+            and (may_wait or not feed["waiting"])
             for name, feed in feeds(gateway).items()
             if name.startswith(erp)
         )
