@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +36,8 @@ class Dice:
         """Every key that a call was sent under."""
         self._bodies: dict[tuple[str, str], bytes | None] = {}
         """What was sent to an ERP under a key."""
+        self._left = 0
+        self._under_way: defaultdict[str, set[int]] = defaultdict(set)
 
     def between(self, least: float, most: float) -> float:
         return self.dice.uniform(least, most)
@@ -81,19 +83,32 @@ class Dice:
         kinds = ["not-sent", "lost", "drop", "late", "late-drop", "slow", "busy"]
         if call.method == "POST" and "sap/" in call.target:
             kinds.append("refused")
+        if _known_again(call):
+            kinds.append("duplicate")
         if not self._shape.whole and b"MOTOR-50" in (call.body or b""):
             kinds += ["fewer-lines"] * 3
         fault = self.dice.choice(kinds)
         self.faults[fault] += 1
         return fault
 
-    def sent(self, erp: str, call: HttpCall) -> None:
-        """A call leaves. M1: nothing is sent under one key with two payloads."""
+    def sent(self, erp: str, call: HttpCall) -> int:
+        """A call leaves. M1: nothing is sent under one key with two payloads. Gives: its place among all calls."""
         key = call.headers.get("Repeatability-Request-ID")
         if key is not None and self._bodies.setdefault((erp, key), call.body) != call.body:
             self.found.append(
                 f"M1 {erp} was sent {call.body!r} under a key that was sent with {self._bodies[erp, key]!r}"
             )
+        self._left += 1
+        if call.method != "GET":
+            self._under_way[erp].add(self._left)
+        return self._left
+
+    def arrives(self, erp: str, place: int) -> None:
+        """The ERP begins to work on a call, or never hears of it. What left before it may still be on its way."""
+        under_way = self._under_way[erp]
+        if place in under_way:
+            under_way.remove(place)
+            self.faults["reorder"] += any(other < place for other in under_way)
 
     def _again(self, call: HttpCall) -> bool:
         """Whether a call under this key left before: what stands before an ERP may refuse what the ERP already did."""
@@ -119,3 +134,8 @@ class Dice:
         if not self.quiet and self._shape.fault_rate and self.dice.random() < often:
             self.faults["nap"] += 1
             life.asleep_until_s = self.now_s() + self.between(LEASE_S, 10 * LEASE_S)
+
+
+def _known_again(call: HttpCall) -> bool:
+    """Whether an ERP knows a second copy of a call: what stands before it may deliver such a one twice."""
+    return not {"Repeatability-Request-ID", "If-Match"}.isdisjoint(call.headers)

@@ -32,7 +32,8 @@ class Fate(Protocol):
     def naps(self, life: Life) -> None: ...
     def store_fault(self) -> str | None: ...
     def wire_fault(self, erp: str, call: HttpCall) -> str | None: ...
-    def sent(self, erp: str, call: HttpCall) -> None: ...
+    def sent(self, erp: str, call: HttpCall) -> int: ...
+    def arrives(self, erp: str, place: int) -> None: ...
     def erp_down(self, erp: str) -> bool: ...
     def later(self, delay_s: float, work: Callable[[], None]) -> None: ...
     def trace(self, text: str) -> None: ...
@@ -106,19 +107,18 @@ class SimWire:
         fault = fate.wire_fault(self._name, call)
         if fault == "not-sent":
             raise NotSent("connection refused")
-        fate.sent(self._name, call)
-        reply = await self._replied(call, fault, timeout_s)
+        reply = await self._replied(call, fault, timeout_s, fate.sent(self._name, call))
         fate.dies(self._life, "after-answer")
         await self._life.go_on()
         if reply is None or fault in ("drop", "late-drop"):
             raise NoAnswer("the connection was reset")
         return reply
 
-    async def _replied(self, call: HttpCall, fault: str | None, timeout_s: float) -> HttpReply | None:
+    async def _replied(self, call: HttpCall, fault: str | None, timeout_s: float, place: int) -> HttpReply | None:
         took: asyncio.Future[HttpReply | None] = asyncio.get_running_loop().create_future()
         # The ERP works on, whatever becomes of us: its work is no task of this instance.
         self._fate.later(
-            self._fate.between(0.001, 0.05) + _late_s(self._fate, fault), lambda: self._work(call, fault, took)
+            self._fate.between(0.001, 0.05) + _late_s(self._fate, fault), lambda: self._work(call, fault, took, place)
         )
         try:
             async with asyncio.timeout(timeout_s):
@@ -129,10 +129,13 @@ class SimWire:
         await asyncio.sleep(self._fate.between(0.001, 0.05))
         return reply
 
-    def _work(self, call: HttpCall, fault: str | None, took: asyncio.Future[HttpReply | None]) -> None:
+    def _work(self, call: HttpCall, fault: str | None, took: asyncio.Future[HttpReply | None], place: int) -> None:
+        self._fate.arrives(self._name, place)
         if took.cancelled():
             return
         reply = None if fault == "lost" else self._answer(call, fault)
+        if fault == "duplicate":
+            self._answer(call, fault)  # the caller hears of the first one
         if not took.done():
             took.set_result(reply)
 

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ from gateway.settings import shipped
 from gateway.sim.clients import Client, Sent
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.erp import Erp
+from gateway.sim.erps.truth import Entry
 from gateway.sim.fate import Dice
 from gateway.sim.instance import Instance
 from gateway.sim.judge import edited_lanes, judged, sides_agree
@@ -158,6 +159,8 @@ class World:
         cases = self.connection.execute("SELECT COUNT(*) FROM case_ WHERE state = 'open'").fetchone()[0]
         acknowledged = sum(sent.told == "acknowledged" for sent in self.sent)
         self.fate.trace(str(sorted(self.seen.items())))
+        self.fate.faults["two-gateways"] += self.shape.instances > 1
+        self.fate.faults["backflush"] += sum(e.origin == "derived" and e.type.role == "movement" for e in self.truth())
         return History(
             self.shape.seed, len(self.sent), acknowledged, cases, violations, self.fate.faults, occurred(self),
             self.fate.traced(),
@@ -169,6 +172,10 @@ class World:
             self.edits += 1
             self.fate.faults["direct-edit"] += 1
             self.fate.trace(f"{user} {what} in {erp}")
+
+    def truth(self) -> Iterator[Entry]:
+        """What really happened in the ERPs."""
+        return (entry for erp in self.erps.values() for entry in erp.truth)
 
     def alive(self) -> list[Instance]:
         """The instances that did not crash."""
@@ -208,6 +215,7 @@ class World:
         after = moved(now, phase)
         self.connection.execute("UPDATE cell SET phase = ?, epoch = ?, term = ?", (phase, after.epoch, after.term))
         self.flips.append((after.epoch, phase))
+        self.fate.faults["phase-change"] += 1
         self.fate.trace(f"moved to {phase}")
         if PHASES[now.phase].authoritative != PHASES[phase].authoritative:
             self.seen["flip" if phase.endswith("cloud") else "rollback"] += 1

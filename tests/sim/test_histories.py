@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from gateway.cli.output import Exit
 from gateway.sim import histories
 from gateway.sim.histories import NOT_YET, play
 from gateway.sim.mutants import MUTANTS
@@ -71,3 +72,12 @@ def test_the_same_seed_is_the_same_history_in_every_process() -> None:
 def test_another_seed_is_another_history() -> None:
     assert len({drawn(seed) != drawn(seed + 1) for seed in range(50)}) == 1
     assert histories.history(2).trace != histories.history(3).trace
+
+
+def test_all_mutants_are_tried_by_one_command_and_one_that_is_not_caught_fails_it() -> None:
+    command = ["-m", "gateway", "sim", "--mutant", "all", "--histories", "1", "--jobs", "1", "--json"]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout.splitlines()[-1])["mutants"]
+    assert found.keys() == MUTANTS.keys()
+    assert set(found.values()) == {1, None}
+    assert done.returncode == Exit.GATE
