@@ -27,6 +27,7 @@ from gateway.writes.delivery import Delivery
 from gateway.writes.moves import Moves
 from gateway.writes.noticed import Noticed, Reader
 from gateway.writes.place import Place
+from gateway.writes.post_image import PostImages
 from gateway.writes.prepare import Preparation
 
 
@@ -170,7 +171,7 @@ async def _in_todays_words(self: Instance, leg: Any) -> Place:
     return self.place(leg.ref.side, leg.intent.object, leg.intent.term)
 
 
-async def _by_todays_words(self: Reader, feed: Any, content: Any, document: Any, now: Any) -> Any:
+async def _by_todays_words(self: PostImages, feed: Any, content: Any, document: Any, now: Any) -> Any:
     return document
 
 
@@ -260,7 +261,7 @@ MUTANTS = MappingProxyType(
         ),
         "words-never-change": Mutant(
             "what was seen is read in today's words, whatever it was said in",
-            ((Reader, "_in_words", _by_todays_words),),
+            ((PostImages, "_in_words", _by_todays_words),),
         ),
         "lines-not-counted": Mutant(
             "a document is believed whole, whatever its ERP did with its lines", ((Moves, "_taken_whole", _whole),)

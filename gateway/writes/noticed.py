@@ -7,33 +7,30 @@ our own writes ended looks like somebody took it back. The journal takes the int
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 from gateway.core import feeds, settling
 from gateway.core.canonical import Document
-from gateway.core.canonical.stored import dumped, loaded
+from gateway.core.canonical.stored import dumped
 from gateway.core.crosswalk import SHOWN, Number, canonical_id, erp_space, parents
-from gateway.core.feeds import Difference, Effect, Expected, Verdict
-from gateway.core.intents import Accept, Accepted, Intent, Names, NewLeg
-from gateway.dialects.compile import Translation
-from gateway.errors import DialectBroken, GatewayError, NoSuchDocument, Unavailable
+from gateway.core.feeds import Difference, Verdict
+from gateway.errors import GatewayError, NoSuchDocument, Unavailable
 from gateway.observe.logs import log
 from gateway.reads import numbers
-from gateway.reads.authoritative import ErpSide, decoded, find
+from gateway.reads.authoritative import find
 from gateway.store.crosswalk import Crosswalk
-from gateway.store.feeds import Done, FeedBook, FeedId, Image, Line, Looked
+from gateway.store.feeds import FeedBook, FeedId, Image, Line, Looked
 from gateway.store.journal import Journal
 from gateway.store.sql import StoreDown
-from gateway.writes.carry import reworded, through
+from gateway.writes.carry import through
 from gateway.writes.derived import Comparison
-from gateway.writes.feed_plan import Feed, along_with, copied, done_there_only, refused_there
+from gateway.writes.edits import Edits, going_round
+from gateway.writes.feed_plan import Feed, copied, done_there_only, refused_there
 from gateway.writes.place import Timing
+from gateway.writes.post_image import PostImages, Words, image_after, image_of
 
 PATIENCE_S = 60.0
 """How long a document may wait for the one that it refers to."""
-ROUND = 4
-"""So many edits in turn, and the next one is a person's to decide."""
 FOLDED = 20
 """So many writes of a lane are looked through at each look before what they come to is kept."""
 
@@ -67,18 +64,6 @@ class Noticed:
     """It shows more than one intent can say: look once more."""
 
 
-class Words(Protocol):
-    """Knows how dialects spoke before."""
-
-    async def spoken(self, feed: FeedId, content: str) -> Translation | None:
-        """How a feed's ERP was spoken to under a content; None where nobody knows that any more."""
-        ...
-
-
-class _Forgotten(Exception):
-    """What was seen or written is in words that nobody understands now."""
-
-
 @dataclass(slots=True)
 class Reader:
     """Judges records for one instance. Raises, everywhere: StoreDown, GatewayError where an ERP cannot be asked."""
@@ -95,6 +80,12 @@ class Reader:
     """When each feed's last look began that read it to its end."""
     comparison: Comparison | None = None
     """What compares derived records; None: they are counted only."""
+    _images: PostImages = field(init=False)
+    _edits: Edits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._images = PostImages(self.crosswalk, self.words)
+        self._edits = Edits(self.journal, self.crosswalk, self.timing, self.instance, self.new_id)
 
     async def judged(
         self, feed: Feed, records: Sequence[Record], looked: Looked, before: feeds.Moment | None = None
@@ -149,7 +140,7 @@ class Reader:
             line = lines[record.key]
             seen = await self._as_told(feed, record, line) if not line.busy else None
             if seen is not None:
-                looked.images.append(self._image(feed, line, seen))
+                looked.images.append(image_of(feed, line, seen))
             if feed.compared and self.comparison is not None and self._derived(feed, record, line):
                 early = await self.comparison.early(feed, record.key, record.document)
                 looked.records += [early] if early is not None else []
@@ -165,8 +156,7 @@ class Reader:
         """
         if not line.done:
             return record.document
-        known = await self._expected(feed, line, record.document)
-        d = feeds.difference(record.document, known, feed.tracked, feed.evidence, feed.lines)
+        known, d = await self._images.compared(feed, line, record.document)
         if d.nothing and feeds.up_to_date(record.document, known, feed.evidence):
             return record.document
         found = await find(feed.source.side, record.key, self.timing.deadline_s())
@@ -182,7 +172,7 @@ class Reader:
         if _unheard_of(line):
             changed = record.document.get(feed.changed_at)
             if before is not None and changed is not None and changed < before:
-                return Noticed("before", self._image(feed, line, record.document))
+                return Noticed("before", image_of(feed, line, record.document))
             ours, suspects = await self._may_be_ours(feed, record)
             if ours:
                 return self._wait(feed, record, suspects)
@@ -191,55 +181,13 @@ class Reader:
             return await self._made(feed, record, suspects)
         if line.busy:
             return self._wait(feed, record)
-        known = await self._expected(feed, line, record.document)
-        d = feeds.difference(record.document, known, feed.tracked, feed.evidence, feed.lines)
+        known, d = await self._images.compared(feed, line, record.document)
         if d.nothing and (not d.unknown or known.whole or known.ours):
             old = line.content not in (None, feed.content) or len(line.done) > FOLDED
             more = old or d.unknown or d.unseen or feeds.moved_on(record.document, known, feed.evidence)
             learned = more and feeds.up_to_date(record.document, known, feed.evidence)
-            return Noticed("echo", self._image(feed, line, record.document) if learned else None)
+            return Noticed("echo", image_of(feed, line, record.document) if learned else None)
         return await self._edited(feed, record, line)
-
-    async def _expected(self, feed: Feed, line: Line, now: Document) -> Expected:
-        try:
-            effects = [await self._effect(feed, done, now) for done in line.done]
-            image = await self._in_words(feed, line.content, line.image, now) if line.image is not None else None
-        except _Forgotten:
-            return feeds.NOTHING_KNOWN
-        return feeds.expected(image, effects, feed.evidence, feed.lines)
-
-    async def _effect(self, feed: Feed, done: Done, now: Document) -> Effect:
-        side, document, lost = feed.source.side, None, frozenset[str]()
-        if done.text is not None:
-            asked = loaded(done.text)["patch"] if done.verb == "change" else loaded(done.text)
-            own = await numbers.for_erp(self.crosswalk, side.name, feed.spec.name, asked)
-            if done.content == feed.content:
-                document = through(side, own, now if done.verb == "change" else {})
-            else:
-                document = await self._in_words(feed, done.content, own, now)
-                lost = frozenset(own.keys() - document.keys())
-        shown = _as_shown(side, done.shown) if done.shown is not None else None
-        along = frozenset[str]() if done.here else along_with(side.translation.plan.verbs, done.verb)
-        return Effect(done.seq, done.verb, document, shown, done.here, along, lost)
-
-    async def _in_words(self, feed: Feed, content: str | None, document: Document, now: Document) -> Document:
-        """What was said in the words of a content, in those of today. Raises: _Forgotten."""
-        if content in (None, feed.content):
-            return document
-        spoken = await self.words.spoken(feed.id, str(content))
-        if spoken is None:
-            raise _Forgotten
-        return reworded(spoken, feed.source.side.translation, document, now)
-
-    def _image(self, feed: Feed, line: Line, now: Document) -> Image:
-        return Image(
-            line.canonical, line.settled, feeds.kept(now, feed.tracked, feed.evidence, feed.lines), feed.content
-        )
-
-    def _image_after(self, feed: Feed, line: Line, now: Document) -> Image:
-        """An image that holds the edit which was just taken, too; behind a write that is still open it cannot."""
-        seq = line.last + 1 if line.settled == line.last else line.settled
-        return replace(self._image(feed, line, now), seq=seq)
 
     def _wait(self, feed: Feed, record: Record, creating: frozenset[str] | None = None) -> Noticed:
         moment = record.document.get(feed.changed_at)
@@ -260,8 +208,7 @@ class Reader:
         if again != line:
             return self._wait(feed, record)
         record = Record(record.key, found.document)
-        known = await self._expected(feed, line, found.document)
-        d = feeds.difference(found.document, known, feed.tracked, feed.evidence, feed.lines)
+        known, d = await self._images.compared(feed, line, found.document)
         counterpart, reached = await self._counterpart(feed, line, record.key)
         reason = None
         if d.unknown and not (known.whole or known.ours):
@@ -273,7 +220,7 @@ class Reader:
             d = guessed
         same_there = counterpart is not None and feeds.settled_there(d, counterpart)
         if d.nothing or (same_there and not await self.book.open_in(line.canonical)):
-            return Noticed("echo", self._image(feed, line, found.document))
+            return Noticed("echo", image_of(feed, line, found.document))
         return await self._carry_over(feed, record, line, d, reason)
 
     async def _counterpart(self, feed: Feed, line: Line, key: str) -> tuple[Document | None, bool]:
@@ -296,18 +243,18 @@ class Reader:
 
     async def _carry_over(self, feed: Feed, record: Record, line: Line, d: Difference, reason: str | None) -> Noticed:
         if d.edited:
-            patch, before = await self._shown(feed, d.edited), await self._shown(feed, d.before)
+            patch, before = await self._edits.shown(feed, d.edited), await self._edits.shown(feed, d.before)
             text = dumped({"patch": patch, "before": before})
-            reason = reason or refused_there(feed, d.edited) or _going_round(line, d)
-            taken = await self._accept(feed, record, line, "change", text, reason)
+            reason = reason or refused_there(feed, d.edited) or going_round(line, d)
+            taken = await self._edits.accept(feed, record.key, line, "change", text, reason)
         elif d.called:
-            taken = await self._accept(feed, record, line, d.called[0], None, reason)
+            taken = await self._edits.accept(feed, record.key, line, d.called[0], None, reason)
         else:
             return await self._by_hand(feed, record, line, d)
         again = bool(d.called or d.undone) and (bool(d.edited) or len(d.called) > 1)
         if not taken or again:
             self._wait(feed, record)
-        seen = self._image(feed, line, record.document) if taken and d.called and not again else None
+        seen = image_of(feed, line, record.document) if taken and d.called and not again else None
         return Noticed("edit" if taken else "wait", seen, again=again)
 
     async def _by_hand(self, feed: Feed, record: Record, line: Line, d: Difference) -> Noticed:
@@ -318,12 +265,12 @@ class Reader:
             said = ", ".join(f"{name} is now {now.get(name)!r}" for name in d.undone)
             reason = f"{said} in {here}, which takes back what was done, and no verb says that to {there}: do it there by hand"
         else:
-            text = dumped({"patch": await self._shown(feed, d.lines), "before": {}})
+            text = dumped({"patch": await self._edits.shown(feed, d.lines), "before": {}})
             reason = f"somebody changed {', '.join(d.lines)} in {here}, and no call changes lines in {there}: do it there by hand"
-        taken = await self._accept(feed, record, line, "change", text, reason)
+        taken = await self._edits.accept(feed, record.key, line, "change", text, reason)
         if not taken:
             return self._wait(feed, record)
-        return Noticed("edit", self._image_after(feed, line, now))
+        return Noticed("edit", image_after(feed, line, now))
 
     # A document that somebody made
 
@@ -366,10 +313,10 @@ class Reader:
         self, feed: Feed, record: Record, line: Line, above: Mapping[Number, str | None], reason: str | None
     ) -> Noticed:
         copy = copied(feed, record.document)
-        text = dumped(await self._shown(feed, copy))
+        text = dumped(await self._edits.shown(feed, copy))
         lanes = tuple(sorted(id_ or canonical_id(n[0], feed.source.side.name, n[1]) for n, id_ in above.items()))
         reason = reason or refused_there(feed, copy) or done_there_only(feed, record.document)
-        taken = await self._accept(feed, record, line, "create", text, reason, lanes)
+        taken = await self._edits.accept(feed, record.key, line, "create", text, reason, lanes)
         if not taken:
             return self._wait(feed, record)
         # A copy is new: what was called of the original since then is carried over after it.
@@ -382,55 +329,6 @@ class Reader:
             self._wait(feed, record)
         return Noticed("new", image, again=again)
 
-    # The journal
-
-    async def _accept(  # all that an intent is made of
-        self, feed: Feed, record: Record, line: Line, verb: str, text: str | None, parked: str | None,
-        above: tuple[str, ...] = (),
-    ) -> bool:  # fmt: skip
-        """Journal an edit. Gives: False where lane or cell moved meanwhile; then it is looked at again."""
-        side, other, spec, cell = feed.source.side, feed.target.side, feed.spec, feed.cell
-        own = Names(spec.name, line.canonical, erp_space(side.name), record.key)
-        shown = (await self.crosswalk.of(spec.name, line.canonical)).get(SHOWN)
-        names = (own,) if shown is not None else (own, Names(spec.name, line.canonical, SHOWN, record.key))
-        intent = Intent(
-            id=self.new_id(), lane=line.canonical, plant=cell.plant, domain=cell.domain, object=spec.name, verb=verb,
-            epoch=cell.epoch, term=cell.term, side=side.side, content=feed.content, created_us=self.timing.wall_us(),
-            client=f"erp:{side.name}", subject="", origin="erp", key=None if verb == "create" else shown or record.key,
-            document=text, parents=above,
-        )  # fmt: skip
-        legs = (NewLeg(side.side, side.name, there=True), NewLeg(other.side, other.name, parked=parked))
-        accept = Accept(
-            intent, legs, self.instance, self.timing.wall_us(), names=names if not line.named else (), expects=line.last
-        )
-        verdict = await self.journal.do(accept)
-        if isinstance(verdict, Accepted):
-            log.info("direct_edit", erp=side.name, object=spec.name, verb=verb, intent=intent.id, case=parked)
-        return isinstance(verdict, Accepted)
-
-    async def _shown(self, feed: Feed, document: Document) -> Document:
-        (made,) = await numbers.for_client(self.crosswalk, feed.source.side.name, feed.spec.name, [document])
-        return made
-
-
-def _as_shown(side: ErpSide, text: str) -> Document | None:
-    """What an ERP answered, in today's words; None where they do not know it any more."""
-    try:
-        return decoded(side, loaded(text))
-    except DialectBroken:
-        return None
-
 
 def _unheard_of(line: Line) -> bool:
     return not line.named and line.image is None and not line.last
-
-
-def _going_round(line: Line, d: Difference) -> str | None:
-    """Two ERPs that correct each other would do so for ever."""
-    last = line.done[-ROUND:]
-    turns = [done.here for done in last]
-    changes = [loaded(done.text)["patch"] for done in last if done.edit and done.verb == "change" and done.text]
-    alike = len(changes) == ROUND and all(patch.keys() == d.edited.keys() for patch in changes)
-    if alike and turns == [True, False] * (ROUND // 2):
-        return "the two ERPs change it in turn, and nobody else does"
-    return None

@@ -19,7 +19,7 @@ from gateway.settings import shipped
 from gateway.store.feeds import FeedId, Line
 from gateway.writes.carry import reworded
 from gateway.writes.feed import _number
-from gateway.writes.noticed import Reader
+from gateway.writes.post_image import PostImages
 
 FILE = "sap-s4/production_order.yaml"
 NOW: Document = {
@@ -85,10 +85,10 @@ async def test_where_a_content_is_in_no_archive_any_more_nothing_is_known() -> N
             return None
 
     nothing: Any = None
-    reader = Reader(nothing, nothing, nothing, Nobody(), nothing, "a", lambda: "i")
+    images = PostImages(nothing, Nobody())
     feed: Any = SimpleNamespace(id=("s4", "production_order", "1000"), content="new", evidence={})
     line = Line("1", "c", named=True, image={"quantity": 1}, content="old", seq=1)
-    assert await reader._expected(feed, line, NOW) == NOTHING_KNOWN
+    assert await images.expected(feed, line, NOW) == NOTHING_KNOWN
 
 
 @pytest.mark.parametrize(
