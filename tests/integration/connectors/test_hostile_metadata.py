@@ -10,6 +10,7 @@ from gateway.connectors.guarded import GuardedConnector
 from gateway.connectors.http import HttpTransport
 from gateway.connectors.port import Gauge, Limits
 from gateway.connectors.sessions import Basic
+from gateway.errors import ErpDown
 from gateway.protocols.edmx import metadata_of
 from gateway.protocols.odata_v2 import ODataV2
 from gateway.protocols.port import AnswerBroken
@@ -28,16 +29,29 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-async def test_metadata_that_is_an_attack_is_refused(name: str) -> None:
-    body = ATTACKS[name]
+async def read(body: bytes, limits: Limits) -> bytes:
+    """The metadata of an ERP that says this."""
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     async with erp_that_says(head + body) as url:
-        limits, gauge = Limits(), Gauge()
+        gauge = Gauge()
         erp = GuardedConnector(
             "ecc", ODataV2(), HttpTransport(url, limits, gauge), Basic("u", lambda: "p"), limits, gauge
         )
-        found = await erp.metadata(ORDERS, asyncio.get_running_loop().time() + 5)
-        await erp.close()
+        try:
+            return await erp.metadata(ORDERS, asyncio.get_running_loop().time() + 5)
+        finally:
+            await erp.close()
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_metadata_that_is_an_attack_is_refused(name: str) -> None:
+    found = await read(ATTACKS[name], Limits())
     with pytest.raises(AnswerBroken):
         metadata_of(found)
+
+
+async def test_metadata_that_is_more_than_an_answer_may_be_is_not_read_at_all() -> None:
+    body = _EDMX + b" " * 2_000_000
+    assert metadata_of(await read(body, Limits())) is not None
+    with pytest.raises(ErpDown):
+        await read(body, Limits(max_answer_bytes=1_000_000))
