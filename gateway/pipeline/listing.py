@@ -161,7 +161,7 @@ def read_cursor(text: str, cell: Cell, side: str, listing_: Listing) -> str:
     """The ERP's place in a client's cursor. Raises: Malformed: not ours, of another list, or of before the plant moved."""
     try:
         place, was_side, term, query = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, TypeError) as err:
+    except (ValueError, TypeError, RecursionError) as err:
         raise Malformed("The cursor is none of this API.", field="cursor") from err
     if (was_side, term) != (side, cell.term):
         raise Malformed("The cursor is too old: start the list again.", field="cursor", code="cursor-expired")

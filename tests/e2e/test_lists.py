@@ -132,6 +132,7 @@ def test_fields_chooses_what_is_shown_and_nothing_else_changes(plant: Plant) -> 
         ({"limit": "0"}, "limit"), ({"limit": "201"}, "limit"), ({"limit": "x"}, "limit"), ({"limit": "-1"}, "limit"),
         ({"order": "priority"}, "order"), ({"order": "id up"}, "order"), ({"colour": "blue"}, "colour"),
         ({"cursor": "abc"}, "cursor"), ({"cursor": "W10"}, "cursor"), ({"cursor": "ü"}, "cursor"),
+        pytest.param({"cursor": "W1tb" * 1500}, "cursor", id="a cursor of 4,500 opening brackets"),
         ({"filter": "priority eq '1'"}, "filter"), ({"filter": "item eq"}, "filter"), ({"filter": "("}, "filter"),
         ({"filter": "item eq '1' or"}, "filter"), ({"filter": "status eq 'unheard'"}, "filter"),
         ({"filter": "planned.start eq 'x'"}, "filter"), ({"filter": "item eq 'a' ; drop"}, "filter"),
