@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from gateway.core.filters import And, Compare, Filter, Not, Or, both
+from gateway.protocols.json import within_depth
 from gateway.protocols.port import (
     AnswerBroken,
     ErpRefusal,
@@ -48,9 +49,10 @@ _DECODER = json.JSONDecoder(parse_float=Decimal, object_hook=_untag)
 def loads(body: bytes) -> Any:
     """Read tagged JSON. Raises: AnswerBroken."""
     try:
-        return _DECODER.decode(body.decode())
+        found = _DECODER.decode(body.decode())
     except (ValueError, RecursionError, LookupError, TypeError) as err:
         raise AnswerBroken(f"the answer is no JSON: {err}") from err
+    return within_depth(body, found)
 
 
 def _tag(value: Any) -> Any:

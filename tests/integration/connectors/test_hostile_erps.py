@@ -10,7 +10,10 @@ import pytest
 
 from gateway.connectors.http import HttpTransport
 from gateway.connectors.port import Gauge, Limits, NoAnswer
-from gateway.protocols.port import HttpCall
+from gateway.connectors.sessions import Basic
+from gateway.errors import ErpAnswerBroken, OutcomeUnknown
+from gateway.protocols.port import HttpCall, StepCall
+from tests.integration.connectors.conftest import NEW, ORDERS, Connect
 
 WRITE = HttpCall("POST", "/x", {"Content-Type": "application/json"}, b"{}")
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -115,3 +118,17 @@ async def test_a_write_on_a_connection_that_breaks_goes_out_once(method: str) ->
     await transport.close()
     server.close()
     assert requests == 1
+
+
+@pytest.mark.parametrize("depth", [100, 900, 5000])
+async def test_a_document_nested_deeper_than_any_is_an_error_to_a_read_and_doubt_to_a_write(
+    connect: Connect, depth: int
+) -> None:
+    body = b'{"d": {"ManufacturingOrder": "1", "Deep": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}}"
+    soon = asyncio.get_running_loop().time() + 5
+    async with erp_that_says(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body) as url:
+        erp = connect(url, session=Basic("u", lambda: "p"))
+        with pytest.raises(ErpAnswerBroken):
+            await erp.read(ORDERS, {"ManufacturingOrder": "1"}, soon)
+        with pytest.raises(OutcomeUnknown):
+            await erp.send(ORDERS, StepCall("create", document=dict(NEW)), soon)
