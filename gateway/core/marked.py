@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.errors import ContentError, Mistake
 
+MAX_DEPTH = 64
+_LOADER = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
 Path = tuple[str | int, ...]
 T = TypeVar("T", bound=BaseModel)
 _ONLY_SHOWN = frozenset({"title", "owner", "name"})
@@ -68,17 +70,33 @@ def parse(file: str, text: str) -> Marked:
     marks: dict[Path, tuple[int, int]] = {}
     wrong: list[Mistake] = []
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
-        data = _plain(node, (), marks, file, wrong)
+        _check_depth(file, text)
+        data = _plain(yaml.compose(text, Loader=_LOADER), (), marks, file, wrong)
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise ContentError([*wrong, Mistake(file, line, column, f"not YAML: {err.problem}")]) from err
     except yaml.YAMLError as err:
         raise ContentError([Mistake(file, 0, 0, f"not YAML: {err}")]) from err
+    except RecursionError as err:
+        raise ContentError([*wrong, Mistake(file, 0, 0, "an alias stands inside of what it names")]) from err
     if wrong:
         raise ContentError(wrong)
     return Marked(file, data, marks)
+
+
+def _check_depth(file: str, text: str) -> None:
+    """The parser reads on at any depth; what makes a tree of its events would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                mark = event.start_mark
+                line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+                raise ContentError([Mistake(file, line, column, f"nested deeper than {MAX_DEPTH}")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _plain(

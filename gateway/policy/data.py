@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Never
 
 from gateway.errors import ContentError, Mistake
-from gateway.policy.manifest import read_yaml
+from gateway.policy.manifest import TOO_DEEP, read_yaml
 from gateway.policy.question import EXACT_DIGITS
 
 DATA_FILES = frozenset({"data.json", "data.yaml"})
@@ -34,13 +34,15 @@ def read_data(files: Mapping[str, str]) -> dict[str, Any]:
 def _read_document(name: str, text: str) -> dict[str, Any]:
     try:
         value = read_yaml(name, text) if name.endswith(".yaml") else _read_json(text)
+        if not isinstance(value, dict):
+            raise ContentError([Mistake(name, 1, 1, "must be an object")])
+        _check_data(name, value)
     except json.JSONDecodeError as error:
         raise ContentError([Mistake(name, error.lineno, error.colno, error.msg)]) from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ContentError([Mistake(name, 0, 0, TOO_DEEP)]) from error
+    except ValueError as error:
         raise ContentError([Mistake(name, 0, 0, str(error))]) from error
-    if not isinstance(value, dict):
-        raise ContentError([Mistake(name, 1, 1, "must be an object")])
-    _check_data(name, value)
     return value
 
 

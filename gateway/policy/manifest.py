@@ -13,6 +13,7 @@ from gateway.errors import ContentError, Mistake
 from gateway.policy.decision import Path
 
 MANIFEST = "manifest.yaml"
+TOO_DEEP = "nested too deeply, or an alias stands inside of what it names"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Package = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$", max_length=120)]
 Obligation = Literal["mask", "row_filter", "rate_class", "log", "step_up", "region"]
@@ -107,6 +108,8 @@ def read_yaml(file: str, text: str) -> Any:
         raise ContentError([Mistake(file, line, column, error.problem or "not YAML")]) from error
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise ContentError([Mistake(file, 0, 0, "not YAML")]) from error
+    except RecursionError as error:
+        raise ContentError([Mistake(file, 0, 0, TOO_DEEP)]) from error
 
 
 def read_manifest(file: str, text: str) -> Manifest:

@@ -163,6 +163,12 @@ def test_an_answer_of_another_shape_is_refused() -> None:
         ("data.json", '{"a": 1, "a": 2}', "data.json: an object names a key twice"),
         ("data.json", '{"a": NaN}', "data.json: NaN is not JSON"),
         ("data.json", "[1]", "data.json:1:1: must be an object"),
+        pytest.param(
+            "data.json", '{"a":' * 2000 + "1" + "}" * 2000, "data.json: nested too deeply", id="data.json, deep"
+        ),
+        pytest.param(
+            "data.yaml", "a: " + "[" * 2000 + "]" * 2000, "data.yaml: nested too deeply", id="data.yaml, deep"
+        ),
         ("data.json", '{"a": 0.12345678901234567}', "data.json: 0.12345678901234567 has more than 15 digits"),
         ("data.json", '{"a": 1234567890123456}', "data.json: 1234567890123456 has more than 15 digits"),
         ("data.yaml", "a: 2026-01-01\n", "data.yaml: datetime.date(2026, 1, 1) is not a JSON value"),
