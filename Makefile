@@ -37,7 +37,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-install: $(STAMP) ## the virtual environment
+install: $(STAMP) ## the virtual environment (another Python: make clean install PYTHON=python3.13)
 
 demo: $(STAMP) ## two ERPs, a gateway, and a plant that moves
 	@$(BIN)/changeover demo $(ARGS)

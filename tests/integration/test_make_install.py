@@ -1,4 +1,4 @@
-"""`make install` on a machine whose Python cannot make virtual environments, as Debian's without its package cannot."""
+"""`make install` where Python cannot make virtual environments, as Debian's without its package cannot, and with another Python."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Machine(NamedTuple):
         path.write_text("#!/bin/sh\n" + script.format(machine=self.folder, real=sys.executable) + "\n")
         path.chmod(0o755)
 
-    def make_install(self, user: int) -> tuple[int, str]:
+    def make_install(self, user: int, *before: str, python: str = "python") -> tuple[int, str]:
         self.has("id", f"echo {user}")
         ran = subprocess.run(
-            ["make", "install", f"PYTHON={self.folder}/bin/python", f"DEBIAN={self.folder}/Makefile"],
+            ["make", *before, "install", f"PYTHON={self.folder}/bin/{python}", f"DEBIAN={self.folder}/Makefile"],
             cwd=self.folder,
             env={"PATH": f"{self.folder}/bin:{os.environ['PATH']}"},
             stdout=subprocess.PIPE,
@@ -111,3 +111,14 @@ def test_an_environment_that_could_not_be_finished_does_not_stay(machine: Machin
     assert not machine.venv.exists()
     (machine.folder / "full").unlink()
     assert machine.make_install(user=1000)[0] == 0
+
+
+def test_another_python_is_taken_where_the_environment_of_the_first_is_cleaned_away(machine: Machine) -> None:
+    (machine.folder / "package").touch()
+    machine.has("other", PYTHON.replace("bin/in-venv", "bin/in-others-venv"))
+    machine.has("in-others-venv", f"{IN_VENV} # made by the other one")
+    assert machine.make_install(user=1000)[0] == 0
+    assert machine.make_install(user=1000, python="other")[0] == 0
+    assert "the other one" not in (machine.venv / "bin" / "python").read_text()
+    assert machine.make_install(1000, "clean", python="other")[0] == 0
+    assert "the other one" in (machine.venv / "bin" / "python").read_text()

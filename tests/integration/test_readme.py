@@ -26,8 +26,11 @@ INSTEAD = {
     # It measures for many minutes, and what it measures depends on the machine. Make says what it would start.
     "make bench": "make -n bench",
 }
-IN_SENTENCES = ("changeover drift", "make bench", 'make bench ARGS="--quick --only writes,journal"')
-"""What the README names outside its fences. The first needs the sandbox."""
+IN_SENTENCES = (
+    "changeover drift", "make bench", 'make bench ARGS="--quick --only writes,journal"',
+    "make clean install PYTHON=python3.13",
+)  # fmt: skip
+"""What the README names outside its fences. The first needs the sandbox, the last runs in test_make_install.py."""
 
 
 class Checkout(NamedTuple):
