@@ -66,9 +66,9 @@ def list_cases(
 
 @app.command("show")
 def show_case(case: Number, database: Database = None, output: Output = Format.TABLE) -> None:
-    """Show a case with its write, both legs, their steps and the document's numbers."""
+    """Show a case with what people did about it, its write, both legs, their steps and the document's numbers."""
     with told():
-        found = case_told(at_desk(database, lambda desk: desk.cases.one(case)))
+        found = case_told(*at_desk(database, lambda desk: desk.cases.shown(case)))
     print_data(found, output)
 
 

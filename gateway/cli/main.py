@@ -33,6 +33,7 @@ COMMANDS = {
     "suspend": ("cells:suspend", "Let what a cell's other side is owed wait; the side in charge goes on."),
     "resume": ("cells:resume", "Let what a suspended cell's other side is owed go on."),
     "case": ("case:app", "What a person must decide: parked writes, splits, conflicts."),
+    "audit": ("audit:app", "Who decided what, when and why."),
     "journal": ("journal:app", "The writes as they stand."),
     "crosswalk": ("crosswalk:app", "Which number of the old ERP is which of the new one."),
     "store": ("store_commands:app", "The database itself."),

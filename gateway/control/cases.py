@@ -32,6 +32,7 @@ from gateway.core.intents import (
 from gateway.dialects.compile import Translation
 from gateway.errors import CaseMoved, Invalid, NoSuchCase
 from gateway.reads.numbers import for_erp, keyed
+from gateway.store.audit import AuditLine, audit_of_case
 from gateway.store.cases import UNDECIDED, CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.journal import Journal, LegView, OperationView
@@ -101,6 +102,10 @@ class Cases:
         if row is None or operation is None:
             raise NoSuchCase(f"There is no case {id_}.")
         return Case(row, operation, await self._crosswalk.of(row.object, row.lane))
+
+    async def shown(self, id_: int) -> tuple[Case, Sequence[AuditLine]]:
+        """A case, and what people did about it so far. Raises: NoSuchCase."""
+        return await self.one(id_), await audit_of_case(self._journal.database, id_)
 
     async def replay(self, id_: int, by: Acting, *, dry_run: bool = False) -> Acted:
         """Send the leg again, at its place in the lane. Raises: NoSuchCase, CaseMoved."""

@@ -1,4 +1,4 @@
-"""Journal and cases as an operator reads them: plain values with times as text, the same for commands and admin API. Pure."""
+"""Journal, cases and audit as an operator reads them: plain values with times as text, the same for commands and admin API. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.control.cases import Acted, Case
 from gateway.core.intents import StepRecord
+from gateway.store.audit import AuditLine
 from gateway.store.cases import CaseRow
 from gateway.store.feeds import FeedRow
 from gateway.store.journal import LegView, OperationView
@@ -37,8 +38,8 @@ def case_line(row: CaseRow) -> dict[str, Any]:
     }
 
 
-def case_told(case: Case) -> dict[str, Any]:
-    """A case with its write, its steps and the document's numbers."""
+def case_told(case: Case, acts: Sequence[AuditLine]) -> dict[str, Any]:
+    """A case with what people did about it, its write, its steps and the document's numbers."""
     row = case.row
     return {
         **case_line(row),
@@ -48,7 +49,20 @@ def case_told(case: Case) -> dict[str, Any]:
         "note": row.note,
         "in_doubt": case.in_doubt,
         "names": dict(sorted(case.names.items())),
+        "audit": [audit_line(line) for line in acts],
         "write": operation_told(case.operation),
+    }
+
+
+def audit_line(line: AuditLine) -> dict[str, Any]:
+    """One row of the audit."""
+    return {
+        "audit": line.id,
+        "at": moment(line.at_us),
+        "actor": line.actor,
+        "action": line.action,
+        "reason": line.reason,
+        "detail": dict(line.detail),
     }
 
 

@@ -177,11 +177,3 @@ async def _change_cells(db: AsyncConnection, before: Mapping[CellId, Cell], afte
             await db.execute(insert(CELL).values(**asdict(cell)))
         elif cell != before[id_]:
             await db.execute(update(CELL).where(*_is(id_)).values(**asdict(cell)))
-
-
-async def audit(store: Store, limit: int) -> list[AuditEntry]:
-    """The newest audit entries first."""
-    async with store.transaction() as db:
-        chosen = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
-        rows = (await db.execute(chosen)).mappings().all()
-    return [AuditEntry(r["at_us"], r["actor"], r["action"], r["reason"], json.loads(r["detail"])) for r in rows]

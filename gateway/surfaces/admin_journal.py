@@ -1,4 +1,4 @@
-"""The admin API of journal and cases. The port is for operators only; who acts stands in the body, and in the audit."""
+"""The admin API of journal, cases and audit. The port is for operators only; who acts stands in the body, and in the audit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from starlette.routing import Route
 
 from gateway.control.cases import Acted, Acting, Cases
 from gateway.control.content import Content
-from gateway.control.told import acted_told, case_line, case_told, feed_line, intent_line, names_told, operation_told
+from gateway.control.since import FORM, since
+from gateway.control.told import (
+    acted_told,
+    audit_line,
+    case_line,
+    case_told,
+    feed_line,
+    intent_line,
+    names_told,
+    operation_told,
+)
 from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.edge.json_strict import loads
 from gateway.errors import (
@@ -29,6 +39,7 @@ from gateway.errors import (
 )
 from gateway.pipeline.exchange import InForce
 from gateway.problem import rendered
+from gateway.store.audit import Asked, audit
 from gateway.store.cases import Wanted
 from gateway.store.crosswalk import Crosswalk
 from gateway.store.feeds import FeedBook
@@ -38,6 +49,7 @@ from gateway.store.sql import StoreDown
 
 Handler = Callable[[Request], Awaitable[Response]]
 _LISTS_MOST = 1000
+_NEWEST = 2**31 - 1
 _JSON = "application/json"
 
 
@@ -54,6 +66,7 @@ def journal_routes(gateway: Journalled) -> list[Route]:
     """The routes below /admin/v1 that show and mend writes."""
     r = _Routes(gateway)
     return [
+        Route("/admin/v1/audit", _told(r.audited)),
         Route("/admin/v1/cases", _told(r.listed)),
         Route("/admin/v1/cases/{id:int}", _told(r.shown)),
         Route("/admin/v1/cases/{id:int}:{action}", _told(r.acted), methods=["POST"]),
@@ -79,12 +92,16 @@ class _Routes:
     def _cases(self) -> Cases:
         return Cases(self._journal, self._gateway.content_of, now_us)
 
+    async def audited(self, request: Request) -> Response:
+        found = await audit(self._journal.database, _asked(request.query_params))
+        return JSONResponse({"audit": [audit_line(line) for line in found]})
+
     async def listed(self, request: Request) -> Response:
         rows = await self._cases.list(_wanted(request.query_params))
         return JSONResponse({"cases": [case_line(row) for row in rows]})
 
     async def shown(self, request: Request) -> Response:
-        return JSONResponse(case_told(await self._cases.one(request.path_params["id"])))
+        return JSONResponse(case_told(*await self._cases.shown(request.path_params["id"])))
 
     async def acted(self, request: Request) -> Response:
         body = await _body(request)
@@ -196,9 +213,23 @@ def _flag(body: Mapping[str, Any], name: str, errors: list[dict[str, str]]) -> b
 
 def _wanted(query: Mapping[str, str]) -> Wanted:
     _known(query, {"state", "kind", "plant", "object", "erp", "after", "limit"})
-    after = _number(query, "after", 0, 2**31 - 1)
+    after = _number(query, "after", 0, _NEWEST)
     text = {name: query.get(name) for name in ("state", "kind", "plant", "object", "erp")}
     return Wanted(**text, after=after, limit=_number(query, "limit", 100, _LISTS_MOST))
+
+
+def _asked(query: Mapping[str, str]) -> Asked:
+    _known(query, {"since", "action", "actor", "before", "limit"})
+    before = _number(query, "before", _NEWEST, _NEWEST)
+    limit = _number(query, "limit", 50, _LISTS_MOST)
+    return Asked(_since(query.get("since")), query.get("action"), query.get("actor"), before, limit)
+
+
+def _since(text: str | None) -> int | None:
+    try:
+        return None if text is None else since(text, now_us())
+    except ValueError as err:
+        raise Malformed(f"since is {FORM}.", field="since") from err
 
 
 def _look(query: Mapping[str, str]) -> Look:

@@ -1,4 +1,4 @@
-"""A new, empty database of the kind that a test asks for."""
+"""A new, empty database of the kind that a test asks for, and what its audit holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.audit import Asked, audit
+from gateway.store.engine import Store
+from gateway.store.waves import AuditEntry
 from tests.support.postgres import Cluster
 
 KINDS = ("sqlite", "postgresql")
@@ -23,3 +26,13 @@ def new_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     name = f"test_{abs(hash(folder)) % 10**9}"
     yield cluster.create(name)
     cluster.drop(name)
+
+
+async def audited(store: Store, limit: int) -> list[AuditEntry]:
+    """The newest rows of the audit, as they were written."""
+    database = store.journal_database()
+    try:
+        lines = await audit(database, Asked(limit=limit))
+    finally:
+        await database.close()
+    return [AuditEntry(line.at_us, line.actor, line.action, line.reason, line.detail) for line in lines]

@@ -34,8 +34,8 @@ from gateway.store.journal import Journal
 from gateway.store.schema import migrate, revisions
 from gateway.store.sql import Database
 from gateway.store.upkeep import Pruned, prune
-from gateway.store.waves import AuditEntry, audit, commit, files_of
-from tests.support.databases import KINDS, new_database
+from gateway.store.waves import AuditEntry, commit, files_of
+from tests.support.databases import KINDS, audited, new_database
 
 DAY_US = 24 * 3600 * 1_000_000
 NOW_US = 1_000 * DAY_US
@@ -134,7 +134,7 @@ async def test_a_leg_that_is_sent_again_takes_its_old_place_before_what_came_lat
     await moved(journal, "a", "cloud", "reopen", lane="lane", decision=by(case))
     assert (await state(journal, "a"), await state(journal, "b")) == ("ready", "waiting")
     assert (await the_case(database, "a")).state == "retrying"
-    assert (await audit(store, 1))[0].action == "case.replay"
+    assert (await audited(store, 1))[0].action == "case.replay"
     await journal.claim("me", "s4", NOW_US, 10)
     await moved(journal, "a", "cloud", "finish", lane="lane")
     assert (await state(journal, "a"), await state(journal, "b")) == ("done", "ready")
@@ -163,10 +163,10 @@ async def test_a_leg_on_its_way_takes_no_decision_and_the_audit_says_nothing(
     await refused(journal, "a")
     case = await the_case(database, "a")
     await moved(journal, "a", "cloud", "reopen", decision=by(case))
-    said = len(await audit(store, 99))
+    said = len(await audited(store, 99))
     with pytest.raises(NoSuchMove):
         await moved(journal, "a", "cloud", "void", decision=by(case, "close"))
-    assert len(await audit(store, 99)) == said
+    assert len(await audited(store, 99)) == said
     assert await state(journal, "a") == "ready"
 
 
@@ -179,7 +179,7 @@ async def test_of_two_people_who_decide_at_once_one_does(journal: Journal, datab
         return_exceptions=True,
     )
     assert sum(not isinstance(v, Fenced | NoSuchMove) for v in verdicts) == 1
-    assert [entry.action for entry in await audit(store, 99)].count("case.replay") == 1
+    assert [entry.action for entry in await audited(store, 99)].count("case.replay") == 1
 
 
 async def test_only_what_ended_everywhere_and_nobody_asks_about_is_pruned(
@@ -207,7 +207,7 @@ async def test_only_what_ended_everywhere_and_nobody_asks_about_is_pruned(
         assert view is not None
         assert len(view.legs) == 2
     assert await files_of(store, "c1") == b"one"
-    assert (await audit(store, 1))[0].action == "store.prune"
+    assert (await audited(store, 1))[0].action == "store.prune"
 
 
 async def test_many_old_writes_go_in_batches_with_the_content_that_only_they_used(

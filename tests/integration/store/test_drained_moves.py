@@ -23,14 +23,13 @@ from gateway.store.waves import (
     NoSuchCell,
     NotDrained,
     Owed,
-    audit,
     commit,
     owed,
     revision,
     running,
     suspend,
 )
-from tests.support.databases import KINDS, new_database
+from tests.support.databases import KINDS, audited, new_database
 
 CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 OTHER = Cell("2000", "production", "ecc", "s4", phase="dual_legacy")
@@ -94,7 +93,7 @@ async def test_a_cell_that_owes_a_write_does_not_move_and_nothing_is_changed(
     with pytest.raises(NotDrained) as refused:
         await move(store, phase)
     assert refused.value.owed == (Owed("1000", "production", 2, 5),)
-    assert (await revision(store), len(await audit(store, 10))) == ((1, "c1"), 1)
+    assert (await revision(store), len(await audited(store, 10))) == ((1, "c1"), 1)
 
 
 @BOTH
@@ -115,7 +114,7 @@ async def test_a_suspended_cell_stays_suspended_through_a_move_and_an_unknown_on
     now = await running(store)
     assert now is not None
     assert (now.table.revision, now.table.cells[CELL.id]) == (2, replace(CELL, suspended=True))
-    assert (await audit(store, 10))[0].action == "suspend"
+    assert (await audited(store, 10))[0].action == "suspend"
     assert await owed(store, CELL) is None
     with pytest.raises(NoSuchCell):
         await suspend(store, ("1000", "gardening"), entry, suspended=True)

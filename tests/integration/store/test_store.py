@@ -15,8 +15,8 @@ from gateway.errors import StalePlan, StoreUnusable
 from gateway.settings import shipped
 from gateway.store.engine import Store, database_url
 from gateway.store.schema import at_head, migrate, newest
-from gateway.store.waves import AuditEntry, audit, commit, files_of, revision, running
-from tests.support.databases import KINDS, new_database
+from gateway.store.waves import AuditEntry, commit, files_of, revision, running
+from tests.support.databases import KINDS, audited, new_database
 from tests.support.postgres import Cluster
 
 MIGRATIONS = shipped() / "migrations"
@@ -61,7 +61,7 @@ async def test_what_is_committed_is_read_back_whole(store: Store) -> None:
     assert now is not None
     assert (now.table, now.content) == (table(1), "c1")
     assert await files_of(store, "c1") == b"files"
-    assert await audit(store, 10) == [ENTRY]
+    assert await audited(store, 10) == [ENTRY]
 
 
 async def test_a_plan_for_an_older_table_is_refused_and_leaves_no_trace(store: Store) -> None:
@@ -70,7 +70,7 @@ async def test_a_plan_for_an_older_table_is_refused_and_leaves_no_trace(store: S
         await commit(store, Plan(0, "c2", ()), table(1), b"other", ENTRY)
     assert await revision(store) == (1, "c1")
     assert await files_of(store, "c2") is None
-    assert len(await audit(store, 10)) == 1
+    assert len(await audited(store, 10)) == 1
 
 
 async def test_of_many_who_apply_the_same_plan_at_once_exactly_one_succeeds(store: Store) -> None:
