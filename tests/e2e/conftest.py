@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.calls import Plant
 from tests.e2e.changes import reset
-from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
+from tests.support.gateway import TWO_SIDED, Deployment, RunningGateway, deployment
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
 from tests.support.simulated import Pair, SimErp, simulated_pair
@@ -61,14 +61,14 @@ def plant(gateway: RunningGateway, code: str) -> Plant:
 
 @pytest.fixture
 def leader(erps: Pair, code: str) -> SimErp:
-    """The ERP in charge, where the plants are in the dual phases."""
-    return erps.legacy if DUAL[code] == "dual_legacy" else erps.cloud
+    """The ERP in charge, where the plants are in phases that write to both."""
+    return erps.legacy if TWO_SIDED[code] == "dual_legacy" else erps.cloud
 
 
 @pytest.fixture
 def follower(erps: Pair, code: str) -> SimErp:
     """The ERP that gets every write after it."""
-    return erps.cloud if DUAL[code] == "dual_legacy" else erps.legacy
+    return erps.cloud if TWO_SIDED[code] == "dual_legacy" else erps.legacy
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
 from tests.e2e.changes import SWITCH
-from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, TWO_SIDED, Deployment, RunningGateway, deployment
 from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
 
 ORDERS = "production-orders"
-LEADS = {"1000": "legacy", "2000": "cloud"}
-BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
+LEADS = {"1000": "legacy", "2000": "cloud", "3000": "cloud"}
+EACH = pytest.mark.parametrize("code", sorted(TWO_SIDED))
+BOTH = pytest.mark.parametrize("code", sorted(DUAL))
+"""For other modules, whose gateways have no plant in standby."""
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +31,9 @@ def erps() -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
+    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud, plant 3000 in standby."""
     made = deployment(tmp_path_factory.mktemp("dual"), erps)
-    made.begin_in(DUAL)
+    made.begin_in(TWO_SIDED)
     made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
     with made.running() as started:
         yield started
@@ -67,14 +69,14 @@ def quantity(entry: Entry) -> Decimal:
     return Decimal(after.get("TotalQuantity") or after["OrderPlannedTotalQty"])
 
 
-@BOTH
+@EACH
 def test_an_order_is_made_in_both_erps_and_the_client_gets_the_number_of_the_one_in_charge(
     plant: Plant, leader: SimErp, follower: SimErp, code: str
 ) -> None:
     marks = leader.length, follower.length
     answer = plant.ordered()
     made = good(answer, 201)
-    assert answer.headers["x-route"].startswith(f"{LEADS[code]}; epoch=1; phase=dual_")
+    assert answer.headers["x-route"] == f"{LEADS[code]}; epoch=1; phase={TWO_SIDED[code]}"
     (first,) = orders(leader, marks[0])
     assert made["id"] in [key.lstrip("0") for key in first["key"].values()]
     shown = settled(plant, answer)
@@ -83,7 +85,7 @@ def test_an_order_is_made_in_both_erps_and_the_client_gets_the_number_of_the_one
     assert quantity(first) == quantity(second) == Decimal(made["quantity"]["value"])
 
 
-@BOTH
+@EACH
 def test_a_change_follows_into_the_other_erp_under_that_ones_own_number(
     plant: Plant, leader: SimErp, follower: SimErp
 ) -> None:
@@ -97,7 +99,7 @@ def test_a_change_follows_into_the_other_erp_under_that_ones_own_number(
         assert quantity(entry) == 77
 
 
-@BOTH
+@EACH
 def test_writes_to_one_order_reach_the_other_erp_in_their_order(plant: Plant, follower: SimErp) -> None:
     made, mark = plant.ordered(), follower.length
     key = good(made, 201)["id"]
@@ -109,7 +111,7 @@ def test_writes_to_one_order_reach_the_other_erp_in_their_order(plant: Plant, fo
     assert [quantity(e) for e in orders(follower, mark, "update")] == [11, 12, 13, 14, 15]
 
 
-@BOTH
+@EACH
 def test_when_the_other_erp_is_down_the_client_never_hears_of_it_and_it_catches_up(
     plant: Plant, follower: SimErp
 ) -> None:
@@ -123,7 +125,7 @@ def test_when_the_other_erp_is_down_the_client_never_hears_of_it_and_it_catches_
     assert quantity(entry) == Decimal(made["quantity"]["value"])
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("fault", ["commit_then_drop", "truncate"])
 def test_an_answer_lost_on_the_way_makes_no_second_order_anywhere(
     plant: Plant, leader: SimErp, follower: SimErp, fault: str
@@ -137,13 +139,16 @@ def test_an_answer_lost_on_the_way_makes_no_second_order_anywhere(
     assert len(orders(follower, marks[1])) == 1
 
 
-@BOTH
-def test_what_the_leading_erp_refuses_goes_nowhere(plant: Plant, erps: Pair) -> None:
+@EACH
+def test_what_the_leading_erp_refuses_goes_nowhere(plant: Plant, gateway: RunningGateway, erps: Pair) -> None:
     with erps.untouched():
         refused(plant.ordered(item="NO-SUCH-ITEM"), 422, "erp-refused")
+        (newest,) = gateway.admin("/admin/v1/journal?limit=1").json()["operations"]
+        assert [leg["state"] for leg in newest["legs"]] == ["refused", "voided"]
+        assert newest["plant"] == plant.plant
 
 
-@BOTH
+@EACH
 def test_what_only_the_other_erp_refuses_is_a_case_and_the_client_keeps_its_answer(
     plant: Plant, leader: SimErp, follower: SimErp
 ) -> None:
@@ -155,7 +160,7 @@ def test_what_only_the_other_erp_refuses_is_a_case_and_the_client_keeps_its_answ
     assert "Period closed" in shown["legs"][1]["error"]
 
 
-@BOTH
+@EACH
 def test_a_request_sent_twice_under_one_key_is_done_once_and_answered_alike(plant: Plant, leader: SimErp) -> None:
     mark, key = leader.length, {"Idempotency-Key": str(uuid4())}
     first, second = plant.ordered(), None
@@ -169,7 +174,7 @@ def test_a_request_sent_twice_under_one_key_is_done_once_and_answered_alike(plan
     assert len(orders(leader, mark)) == 2  # one without a key, one with
 
 
-@BOTH
+@EACH
 def test_a_key_stands_for_one_request_only(plant: Plant, erps: Pair) -> None:
     key = {"Idempotency-Key": str(uuid4())}
     settled(plant, plant.create(ORDERS, order(), **key))
@@ -179,7 +184,7 @@ def test_a_key_stands_for_one_request_only(plant: Plant, erps: Pair) -> None:
         )
 
 
-@BOTH
+@EACH
 def test_a_refusal_is_the_same_the_second_time(plant: Plant, erps: Pair) -> None:
     key = {"Idempotency-Key": str(uuid4())}
     first = refused(plant.create(ORDERS, order(item="NO-SUCH-ITEM"), **key), 422, "erp-refused")
@@ -195,14 +200,14 @@ def test_a_key_that_is_none_is_refused(gateway: RunningGateway, erps: Pair) -> N
         refused(plant.create(ORDERS, order(), **{"Idempotency-Key": "x" * 300}), 400, "malformed")
 
 
-@BOTH
+@EACH
 def test_nobody_sees_another_callers_operation(plant: Plant, gateway: RunningGateway, code: str) -> None:
     answer = plant.ordered()
     other = gateway.client("mes")
     refused(other.get(f"/api/v2/operations/{answer.headers['x-op-id']}"), 404, "no-such-operation")
 
 
-@BOTH
+@EACH
 def test_an_order_released_here_is_released_there(plant: Plant, follower: SimErp) -> None:
     made = plant.ordered()
     key, mark = good(made, 201)["id"], follower.length
@@ -210,6 +215,19 @@ def test_an_order_released_here_is_released_there(plant: Plant, follower: SimErp
     assert released.status_code in (200, 204)
     settled(plant, released)
     assert any(e["after"]["OrderIsReleased"] for e in orders(follower, mark, "update"))
+
+
+@EACH
+def test_work_that_is_confirmed_is_booked_in_both_erps(plant: Plant, leader: SimErp, follower: SimErp) -> None:
+    key = good(plant.ordered(), 201)["id"]
+    settled(plant, plant.act(ORDERS, key, "release"))
+    marks = leader.length, follower.length
+    answer = plant.act(ORDERS, key, "confirm", {"operation": "20", "quantity": {"value": "4", "unit": "H87"}})
+    assert good(answer, 201)["order"] == key
+    settled(plant, answer)
+    for erp, mark in ((leader, marks[0]), (follower, marks[1])):
+        sent = [entry for entry in erp.since(mark, origin="api") if "onf" in entry["entity"]]
+        assert [entry["verb"] for entry in sent] == ["create"]
 
 
 def test_an_order_made_before_the_plant_moved_is_confirmed_under_its_old_number(own: Deployment) -> None:

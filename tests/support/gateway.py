@@ -33,7 +33,14 @@ from tests.unit.identity import mint
 START_WITHIN_S = 60
 DUAL = {"1000": "dual_legacy", "2000": "dual_cloud"}
 """A plant in each dual phase."""
-_WAVES = {"1000": "wave-1", "2000": "wave-2"}
+TWO_SIDED = {**DUAL, "3000": "standby"}
+"""A plant in each phase that writes to both ERPs."""
+_PLACES = {
+    "1000": "    target: cloud\n    wave: wave-1",
+    "2000": "    target: cloud\n    wave: wave-2",
+    "3000": "    phase: cloud",
+}
+"""Where the reference deployment's cells say how a plant begins."""
 UNUSED = ("recorded", "tryton*", "d365*")  # dialects no ERP of the reference deployment speaks
 _INCOTERMS = '  incoterms: {to: IncotermsClassification, codec: "text(blank=true, max=3)"}\n'
 PARTNER_RATE = ("partner:\n    per_s: 20\n    burst: 100", "partner:\n    per_s: 0.5\n    burst: 20")
@@ -84,8 +91,9 @@ class Deployment:
     def begin_in(self, phases: Mapping[str, str]) -> None:
         """Let plants begin in these phases, when their cells are first applied."""
         for plant, phase in phases.items():
-            wave = f"    target: cloud\n    wave: {_WAVES[plant]}"
-            self.edit("routes/waves.yaml", wave, f"    phase: {phase}\n{wave}")
+            place = _PLACES[plant]
+            kept = "" if "phase:" in place else f"\n{place}"
+            self.edit("routes/waves.yaml", place, f"    phase: {phase}{kept}")
 
     def set(self, name: str, **members: Any) -> None:
         """Set top-level members of a content file."""
