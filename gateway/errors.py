@@ -20,8 +20,9 @@ SecretMissing  StoreUnusable  StalePlan     an operator can mend it; commands sa
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class GatewayError(Exception):
@@ -36,6 +37,16 @@ class GatewayError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.extra: dict[str, Any] = {k: v for k, v in extra.items() if v is not None}
+        self.operation: str | None = self.extra.get("operation")
+        """The id in the journal of the write that came to this."""
+        self.repeats: object = None
+        """The intent (`core.intents`) of an earlier request, where this is what that one was told."""
+
+    def of_operation(self, operation: str) -> Self:
+        """The same about a write in the journal. A copy: an error of a connection may be told to many callers."""
+        made = copy(self)
+        made.operation = operation
+        return made
 
 
 class Refused(GatewayError):

@@ -132,6 +132,8 @@ def _headers(error: errors.GatewayError) -> list[tuple[str, str]]:
         headers.append(("www-authenticate", f'Bearer realm="changeover"{detail}'))
     if isinstance(error, errors.MethodNotAllowed):
         headers.append(("allow", ", ".join(error.extra.get("allow", ()))))
+    if error.operation is not None:
+        headers.append(("x-op-id", error.operation))
     if error.extra.get("replayed"):
         headers.append(("idempotent-replayed", "true"))
     wait = error.extra.get("retry_after_s", _DOWN_FOR_S if isinstance(error, errors.ErpDown) else None)

@@ -12,6 +12,7 @@ from gateway.core.canonical import Document, ObjectSpec
 from gateway.core.contracts import Action, Contract, Resource
 from gateway.core.etags import ETag
 from gateway.core.filters import EVERYTHING, Filter
+from gateway.core.intents import Intent
 from gateway.core.phases import Side
 from gateway.core.waves import ENTERPRISE, Cell, WaveTable
 from gateway.dialects.compile import Translation
@@ -153,7 +154,8 @@ class Result(NamedTuple):
     operation: str | None = None
     """A write's id in the journal."""
     pending: bool = False
-    replayed: bool = False
+    replayed: Intent | None = None
+    """The write that an earlier request with the same key began."""
 
 
 class Response(NamedTuple):

@@ -10,12 +10,12 @@ from urllib.parse import quote
 from gateway.core.canonical import Document
 from gateway.core.canonical.stored import loaded
 from gateway.core.contracts import Contract, lifecycle_headers
-from gateway.core.intents import ENDED
+from gateway.core.intents import ENDED, Intent
 from gateway.core.waves import ENTERPRISE, Cell
 from gateway.dialects.compile import Translation
 from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import dumps
-from gateway.errors import DialectBroken
+from gateway.errors import DialectBroken, GatewayError
 from gateway.observe.logs import log
 from gateway.pipeline.exchange import Exchange, Operation, Response, Result, filled, required
 from gateway.store.journal import LegView, OperationView
@@ -136,7 +136,7 @@ def told(view: OperationView) -> dict[str, Any]:
         "object": intent.object,
         "verb": intent.verb,
         "state": _state(view),
-        "document": loaded(view.answer).get("key") if view.answer else intent.key,
+        "document": intent.key or (loaded(view.answer).get("key") if view.answer else None),
         "created_at": _moment(intent.created_us),
         "legs": [_leg(leg) for leg in view.legs],
     }
@@ -182,12 +182,24 @@ def _phase(cell: Cell) -> str:
     return f"{cell.phase}; suspended" if cell.suspended else cell.phase
 
 
-def route_headers(x: Exchange) -> list[tuple[str, str]]:
+def _replayed(x: Exchange, first: Intent) -> str:
+    """How the first request was routed. The journal keeps no phase: it is told while the cell is at that epoch."""
+    cell = x.in_force.table.cell(first.plant, first.domain)
+    same = cell is not None and (cell.epoch, cell.term) == (first.epoch, first.term)
+    phase = f"; phase={cell.phase}" if cell is not None and same else ""
+    return f"{first.side}; epoch={first.epoch}{phase}; replayed"
+
+
+def route_headers(x: Exchange, error: Exception | None = None) -> list[tuple[str, str]]:
     """What a client may know of how its answer was made."""
     headers = [("x-request-id", x.request_id), ("cache-control", "no-store")]
     if x.contract is not None:
         headers += lifecycle_headers(x.contract, x.in_force.public_url).items()
-    if x.cell is not None:
+    shown = x.result.replayed if x.result is not None else None
+    first = shown or (error.repeats if isinstance(error, GatewayError) else None)
+    if isinstance(first, Intent):
+        headers.append(("x-route", _replayed(x, first)))
+    elif x.cell is not None:
         stale = f"; stale={ceil(x.stale_s)}" if x.stale_s else ""
         headers.append(("x-route", f"{x.side or 'none'}; epoch={x.cell.epoch}; phase={_phase(x.cell)}{stale}"))
     return headers

@@ -112,7 +112,7 @@ class DataPlane:
         if error is None:
             return NO_CONTENT, [("allow", self._allowed(x)), *route_headers(x)], b""
         status, headers, body = rendered(error, x.request_id, x.in_force.public_url)
-        return status, [*headers, *route_headers(x)], body
+        return status, [*headers, *route_headers(x, error)], body
 
     def _allowed(self, x: Exchange) -> str:
         with suppress(GatewayError):

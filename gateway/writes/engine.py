@@ -90,7 +90,8 @@ class Written(NamedTuple):
 
     operation: str
     outcome: Outcome
-    replayed: bool = False
+    replayed: Intent | None = None
+    """What an earlier request with the same key began, where this is its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Pending:
     """A write that is in the journal and not done yet: nobody may send it again."""
 
     operation: str
-    replayed: bool = False
+    replayed: Intent | None = None
 
 
 Heard = Ended | Known | EpochMoved | Exception
@@ -327,18 +328,18 @@ class Writes:
         if not view.answered:
             if known.intent in self._callers or self._answered_elsewhere(view.legs[0]):
                 raise IdempotencyInFlight("The first request with this key is still being answered.", retry_after_s=1)
-            return Pending(known.intent, replayed=True)
+            return Pending(known.intent, view.intent)
         ended = _stored(view)
         if isinstance(ended, GatewayError):
-            ended.extra["replayed"] = True
+            ended.extra["replayed"], ended.repeats = True, view.intent
             raise ended
         if ended is None:
-            return Pending(known.intent, replayed=True)
+            return Pending(known.intent, view.intent)
         if ended.document is not None:
             leg, object_ = view.legs[0], view.intent.object
             (document,) = await for_client(self.crosswalk, leg.erp, object_, [ended.document])
             ended = ended._replace(document=document, key=view.intent.key or document.get(OBJECTS[object_].key))
-        return Written(known.intent, ended, replayed=True)
+        return Written(known.intent, ended, view.intent)
 
     def _answered_elsewhere(self, leg: LegView) -> bool:
         """Whether another instance is at its first try of the write: whoever asked for it there still waits."""
@@ -355,7 +356,7 @@ class Writes:
 
     def _told(self, intent: str, ended: Ended) -> None:
         if (caller := self._callers.get(intent)) is not None:
-            caller.hears(ended)
+            caller.hears(ended.of_operation(intent) if isinstance(ended, GatewayError) else ended)
 
 
 def _looks_again(w: Write, side: ErpSide, ready: Prepared) -> bool:
@@ -395,6 +396,6 @@ def _stored(view: OperationView) -> Ended:
     if "error" in found:
         error = found["error"]
         kind = BY_CODE.get(error["code"], GatewayError)
-        return kind(error["detail"], **error["extra"])
+        return kind(error["detail"], **error["extra"]).of_operation(view.intent.id)
     etag = parse(found["etag"]) if found.get("etag") else None
     return Outcome(found.get("document"), etag, found.get("key"))

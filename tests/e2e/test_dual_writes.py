@@ -140,12 +140,12 @@ def test_an_answer_lost_on_the_way_makes_no_second_order_anywhere(
 
 
 @EACH
-def test_what_the_leading_erp_refuses_goes_nowhere(plant: Plant, gateway: RunningGateway, erps: Pair) -> None:
+def test_what_the_leading_erp_refuses_goes_nowhere_and_its_operation_says_so(plant: Plant, erps: Pair) -> None:
     with erps.untouched():
-        refused(plant.ordered(item="NO-SUCH-ITEM"), 422, "erp-refused")
-        (newest,) = gateway.admin("/admin/v1/journal?limit=1").json()["operations"]
-        assert [leg["state"] for leg in newest["legs"]] == ["refused", "voided"]
-        assert newest["plant"] == plant.plant
+        answer = plant.ordered(item="NO-SUCH-ITEM")
+        refused(answer, 422, "erp-refused")
+        shown = operation(plant, answer)
+    assert (shown["state"], [leg["state"] for leg in shown["legs"]]) == ("refused", ["refused", "voided"])
 
 
 @EACH
@@ -169,6 +169,8 @@ def test_a_request_sent_twice_under_one_key_is_done_once_and_answered_alike(plan
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.headers["idempotent-replayed"] == "true"
     assert second.content == first.content
+    assert second.headers["x-op-id"] == first.headers["x-op-id"]
+    assert second.headers["x-route"] == f"{first.headers['x-route']}; replayed"
     assert second.headers["etag"] == first.headers["etag"]
     assert second.headers["location"] == first.headers["location"]
     assert len(orders(leader, mark)) == 2  # one without a key, one with
@@ -187,11 +189,42 @@ def test_a_key_stands_for_one_request_only(plant: Plant, erps: Pair) -> None:
 @EACH
 def test_a_refusal_is_the_same_the_second_time(plant: Plant, erps: Pair) -> None:
     key = {"Idempotency-Key": str(uuid4())}
-    first = refused(plant.create(ORDERS, order(item="NO-SUCH-ITEM"), **key), 422, "erp-refused")
+    first = plant.create(ORDERS, order(item="NO-SUCH-ITEM"), **key)
+    said = refused(first, 422, "erp-refused")["erp_message"]
     with erps.untouched():
         again = plant.create(ORDERS, order(item="NO-SUCH-ITEM"), **key)
-    assert refused(again, 422, "erp-refused")["erp_message"] == first["erp_message"]
+    assert refused(again, 422, "erp-refused")["erp_message"] == said
     assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["x-op-id"] == first.headers["x-op-id"]
+    assert again.headers["x-route"] == f"{first.headers['x-route']}; replayed"
+    shown = operation(plant, first)
+    assert [leg["state"] for leg in shown["legs"]] == ["refused", "voided"]
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("fault", "status", "state"),
+    [(409, 409, "refused"), (412, 412, "refused"), (400, 422, "refused"), (503, 503, "voided")],
+)
+def test_a_change_that_came_to_nothing_says_which_operation_it_was(
+    plant: Plant, leader: SimErp, fault: int, status: int, state: str
+) -> None:
+    made = plant.ordered()
+    key = good(made, 201)["id"]
+    settled(plant, made)
+    with leader.fault("status", status=fault, message="Period closed", method="PATCH", count=1):
+        answer = plant.change(ORDERS, key, {"quantity": {"value": "12"}}, made.headers["etag"])
+    assert answer.status_code == status, answer.text
+    shown = operation(plant, answer)
+    assert (shown["verb"], shown["document"], shown["state"]) == ("change", key, state)
+
+
+@EACH
+def test_what_is_refused_before_it_is_written_down_is_no_operation(plant: Plant, erps: Pair) -> None:
+    with erps.untouched():
+        answer = plant.ordered(quantity={"value": "many", "unit": "H87"})
+    refused(answer, 422, "invalid-document")
+    assert "x-op-id" not in answer.headers
 
 
 def test_a_key_that_is_none_is_refused(gateway: RunningGateway, erps: Pair) -> None:
@@ -235,11 +268,15 @@ def test_an_order_made_before_the_plant_moved_is_confirmed_under_its_old_number(
     own.begin_in({"1000": "dual_legacy"})
     with own.running() as gateway:
         plant = Plant(gateway.client("admin"), "1000")
-        made = plant.ordered()
+        said = {"Idempotency-Key": str(uuid4())}
+        made = plant.create(ORDERS, order(), **said)
         key = good(made, 201)["id"]
         settled(plant, made)
         settled(plant, plant.act(ORDERS, key, "release"))
         moved_to_the_cloud(own, plant, key)
+        again = plant.create(ORDERS, order(), **said)
+        assert (good(again, 201), again.headers["x-op-id"]) == (made.json(), made.headers["x-op-id"])
+        assert again.headers["x-route"] == "legacy; epoch=1; replayed"  # in which phase that was nobody wrote down
         mark = own.erps.cloud.length
         answer = plant.act(ORDERS, key, "confirm", {"operation": "20", "quantity": {"value": "4", "unit": "H87"}})
         assert good(answer, 201)["order"] == key
