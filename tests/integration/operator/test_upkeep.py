@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +29,11 @@ from gateway.store.crosswalk_bulk import Audit
 from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook, Image, Looked
 from gateway.store.journal import Journal
-from gateway.store.schema import migrate, revisions
+from gateway.store.schema import revisions
 from gateway.store.sql import Database
 from gateway.store.upkeep import Pruned, prune
 from gateway.store.waves import AuditEntry, commit, files_of
-from tests.support.databases import KINDS, audited, new_database
+from tests.support.databases import audited
 
 DAY_US = 24 * 3600 * 1_000_000
 NOW_US = 1_000 * DAY_US
@@ -43,28 +41,11 @@ CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 MIGRATIONS = shipped() / "migrations"
 
 
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    made = Store(url)
-    await migrate(made, MIGRATIONS)
-    await commit(
-        made, Plan(0, "c1", ()), WaveTable(1, {CELL.id: CELL}), b"one", AuditEntry(1, "lead", "apply", None, {})
-    )
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def database(store: Store) -> AsyncIterator[Database]:
-    made = store.journal_database()
-    yield made
-    await made.close()
+async def store(store: Store) -> Store:
+    first = WaveTable(1, {CELL.id: CELL})
+    await commit(store, Plan(0, "c1", ()), first, b"one", AuditEntry(1, "lead", "apply", None, {}))
+    return store
 
 
 @pytest.fixture

@@ -2,40 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from gateway.core.canonical import Document
 from gateway.core.canonical.stored import dumped
 from gateway.core.intents import Beside
-from gateway.settings import shipped
 from gateway.store.beside import BesideBook, save_beside
-from gateway.store.engine import Store
-from gateway.store.schema import migrate
 from gateway.store.sql import Database
-from tests.support.databases import KINDS, new_database
-
-BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
-
-
-@pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def database(at: str) -> AsyncIterator[Database]:
-    store = Store(at)
-    await migrate(store, shipped() / "migrations")
-    made = store.journal_database()
-    yield made
-    await made.close()
-    await store.close()
 
 
 def kept(
@@ -49,7 +23,6 @@ async def found(database: Database, *keys: str, plant: str = "1000") -> dict[str
     return dict(await BesideBook(database).of("ecc", "production_order", plant, keys))
 
 
-@BOTH
 async def test_values_come_back_exactly_and_only_of_their_own_document(database: Database) -> None:
     first: Document = {"priority": Decimal("1.50"), "released_on": date(2026, 12, 1), "recipient": "GATE 3"}
     await database.transaction(
@@ -60,14 +33,12 @@ async def test_values_come_back_exactly_and_only_of_their_own_document(database:
     assert await found(database) == {}
 
 
-@BOTH
 async def test_a_change_touches_its_own_fields_and_an_emptied_one_is_known_to_be_empty(database: Database) -> None:
     await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"})]))
     await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": None, "version": "2"})]))
     assert await found(database, "1") == {"1": {"planner": "P", "version": "2", "recipient": None}}
 
 
-@BOTH
 async def test_a_create_that_is_settled_late_takes_no_later_change_back(database: Database) -> None:
     """Its answer was lost, and a client who saw the document in a list changed it meanwhile, in a lane of its own."""
     await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "B"}, said_us=7, lane="second")]))
@@ -75,7 +46,6 @@ async def test_a_create_that_is_settled_late_takes_no_later_change_back(database
     assert await found(database, "1") == {"1": {"recipient": "B", "planner": "P"}}
 
 
-@BOTH
 async def test_a_new_document_under_an_old_number_shows_nothing_of_the_old_one(database: Database) -> None:
     await database.transaction(lambda db: save_beside(db, [kept("1", {"recipient": "A", "planner": "P"}, said_us=5)]))
     new = kept("1", {"recipient": "B", "planner": None}, said_us=9, lane="second")
@@ -83,7 +53,6 @@ async def test_a_new_document_under_an_old_number_shows_nothing_of_the_old_one(d
     assert await found(database, "1") == {"1": {"recipient": "B", "planner": None}}
 
 
-@BOTH
 async def test_the_write_that_stands_later_in_the_lane_was_said_later_whatever_the_clocks_say(
     database: Database,
 ) -> None:

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from gateway.core.derived import Line, Record
 from gateway.core.intents import NewCase
-from gateway.settings import shipped
 from gateway.store.derived import DerivedBook, DerivedRow, forget, noted
-from gateway.store.engine import Store
-from gateway.store.schema import migrate
 from gateway.store.sql import Database, Row
-from tests.support.databases import KINDS, new_database
 
-BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
 ORDER = "d" * 32
 CASE = NewCase("derived", "they differ")
-
-
-@pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database of the kind a test asks for."""
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def database(at: str) -> AsyncIterator[Database]:
-    store = Store(at)
-    await migrate(store, shipped() / "migrations")
-    made = store.journal_database()
-    yield made
-    await made.close()
-    await store.close()
 
 
 def row(erp: str, key: str, seen_us: int = 5, parent: str | None = ORDER) -> DerivedRow:
@@ -54,7 +28,6 @@ async def cases(database: Database) -> list[Row]:
     return list(await database.read(lambda db: db.rows("SELECT id, state, closed_by FROM case_ ORDER BY id")))
 
 
-@BOTH
 async def test_a_document_that_is_seen_again_is_the_same_one(database: Database) -> None:
     book = DerivedBook(database)
     await keep(database, row("ecc", "1"), row("s4", "9", parent=None))
@@ -69,7 +42,6 @@ async def test_a_document_that_is_seen_again_is_the_same_one(database: Database)
     assert await book.groups("movement", "1000") == []
 
 
-@BOTH
 async def test_of_two_gateways_that_find_one_difference_one_opens_a_case(database: Database) -> None:
     book, both = DerivedBook(database), [row("ecc", "1"), row("s4", "9")]
     await keep(database, *both)
@@ -82,7 +54,6 @@ async def test_of_two_gateways_that_find_one_difference_one_opens_a_case(databas
     assert await book.groups("movement", "1000") == []
 
 
-@BOTH
 async def test_a_case_is_closed_when_all_that_it_names_has_its_counterpart(database: Database) -> None:
     book, both = DerivedBook(database), [row("ecc", "1"), row("s4", "9")]
     await keep(database, *both)
@@ -96,7 +67,6 @@ async def test_a_case_is_closed_when_all_that_it_names_has_its_counterpart(datab
     assert [(state, by) for _, state, by in await cases(database)] == [("closed", "gateway")]
 
 
-@BOTH
 async def test_a_later_difference_of_the_same_write_is_added_to_its_case(database: Database) -> None:
     book = DerivedBook(database)
     await keep(database, row("ecc", "1"), row("s4", "9"))
@@ -108,7 +78,6 @@ async def test_a_later_difference_of_the_same_write_is_added_to_its_case(databas
     assert [reason for (reason,) in reasons] == ["they differ more"]
 
 
-@BOTH
 async def test_what_was_seen_long_ago_is_forgotten_unless_a_person_still_has_to_decide(database: Database) -> None:
     book = DerivedBook(database)
     await keep(database, row("ecc", "1"), row("ecc", "2"), row("ecc", "3", seen_us=50))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from gateway.core.intents import Accept, Accepted, EpochMoved, Intent, NewLeg
 from gateway.core.waves import Cell, Plan, WaveTable, moved
-from gateway.settings import shipped
 from gateway.store.engine import Store
 from gateway.store.journal import Journal
-from gateway.store.schema import migrate
-from gateway.store.sql import Db
+from gateway.store.sql import Database, Db
 from gateway.store.waves import (
     AuditEntry,
     NoSuchCell,
@@ -29,7 +26,7 @@ from gateway.store.waves import (
     running,
     suspend,
 )
-from tests.support.databases import KINDS, audited, new_database
+from tests.support.databases import audited
 
 CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 OTHER = Cell("2000", "production", "ecc", "s4", phase="dual_legacy")
@@ -38,31 +35,18 @@ ENTRY = AuditEntry(1, "lead", "apply", "go-live", {})
 SOON_S = 0.5
 
 
-@pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database of the kind a test asks for."""
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
-BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
-POSTGRES = pytest.mark.parametrize("at", ["postgresql"], indirect=True)
+POSTGRES = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
-async def store(at: str) -> AsyncIterator[Store]:
-    made = Store(at)
-    await migrate(made, shipped() / "migrations")
-    await commit(made, Plan(0, "c1", ()), FIRST, b"", ENTRY)
-    yield made
-    await made.close()
+async def store(store: Store) -> Store:
+    await commit(store, Plan(0, "c1", ()), FIRST, b"", ENTRY)
+    return store
 
 
 @pytest.fixture
-async def journal(store: Store) -> AsyncIterator[Journal]:
-    database = store.journal_database()
-    yield Journal(database)
-    await database.close()
+def journal(database: Database) -> Journal:
+    return Journal(database)
 
 
 def accept(id_: str, cell: Cell = CELL, *, parked: str | None = None) -> Accept:
@@ -84,7 +68,6 @@ async def move(store: Store, phase: str | None) -> None:
     await commit(store, Plan(1, "c1", ()), to(phase), b"", ENTRY)
 
 
-@BOTH
 @pytest.mark.parametrize("phase", ["dual_cloud", "legacy", "cloud", None])
 async def test_a_cell_that_owes_a_write_does_not_move_and_nothing_is_changed(
     store: Store, journal: Journal, phase: str | None
@@ -96,7 +79,6 @@ async def test_a_cell_that_owes_a_write_does_not_move_and_nothing_is_changed(
     assert (await revision(store), len(await audited(store, 10))) == ((1, "c1"), 1)
 
 
-@BOTH
 async def test_another_cells_writes_hold_nobody_back(store: Store, journal: Journal) -> None:
     assert isinstance(await journal.do(accept("a", OTHER)), Accepted)
     await move(store, "dual_cloud")
@@ -106,7 +88,6 @@ async def test_another_cells_writes_hold_nobody_back(store: Store, journal: Jour
     assert now.table.cells[OTHER.id] == OTHER
 
 
-@BOTH
 async def test_a_suspended_cell_stays_suspended_through_a_move_and_an_unknown_one_is_refused(store: Store) -> None:
     entry = replace(ENTRY, action="suspend", reason="quarter close")
     assert await suspend(store, CELL.id, entry, suspended=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -12,38 +10,23 @@ from gateway.core.canonical.stored import dumped
 from gateway.core.crosswalk import SHOWN, canonical_id, erp_space
 from gateway.core.intents import Accept, Accepted, Intent, LaneMoved, Move, Names, NewCase, NewLeg, StepRecord
 from gateway.core.waves import Cell, Plan, WaveTable
-from gateway.settings import shipped
 from gateway.store.engine import Store
 from gateway.store.feeds import FeedBook, Image, Line, Looked
 from gateway.store.journal import Journal
-from gateway.store.schema import migrate
+from gateway.store.sql import Database
 from gateway.store.waves import AuditEntry, commit
-from tests.support.databases import KINDS, new_database
 
 FEED = ("ecc", "production_order", "1000")
 CELL = Cell("1000", "production", "ecc", "s4", phase="dual_legacy")
 ENTRY = AuditEntry(1, "lead", "apply", "go-live", {})
 LANE = "d" * 32
-BOTH = pytest.mark.parametrize("at", KINDS, indirect=True)
 US = 1_000_000
 
 
 @pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database of the kind a test asks for."""
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def journal(at: str) -> AsyncIterator[Journal]:
-    store = Store(at)
-    await migrate(store, shipped() / "migrations")
+async def journal(store: Store, database: Database) -> Journal:
     await commit(store, Plan(0, "c1", ()), WaveTable(1, {CELL.id: CELL}), b"", ENTRY)
-    database = store.journal_database()
-    yield Journal(database)
-    await database.close()
-    await store.close()
+    return Journal(database)
 
 
 def accept(id_: str, verb: str, document: object, *, here: bool = False, expects: int | None = None) -> Accept:
@@ -71,7 +54,6 @@ async def line(book: FeedBook) -> Line:
     return (await book.lines(FEED, ["100"], [erp_space("ecc")], "ecc"))["100"]
 
 
-@BOTH
 async def test_a_feed_has_one_reader_and_another_one_when_that_is_gone(journal: Journal) -> None:
     book = FeedBook(journal.database)
     await journal.beat("a", 60 * US)
@@ -87,7 +69,6 @@ async def test_a_feed_has_one_reader_and_another_one_when_that_is_gone(journal: 
     assert (row.cursor, row.owner, row.edits) == ("2026-11-22T08:00:00+00:00", "b", 2)
 
 
-@BOTH
 async def test_a_look_that_did_not_reach_the_end_moves_the_cursor_and_says_what_was_wrong(journal: Journal) -> None:
     book = FeedBook(journal.database)
     await journal.beat("a", 60 * US)
@@ -98,7 +79,6 @@ async def test_a_look_that_did_not_reach_the_end_moves_the_cursor_and_says_what_
     assert (row.cursor, row.read_us, row.derived, row.error) == ("2026-11-22", 7 * US, 3, "ecc is down")
 
 
-@BOTH
 async def test_what_a_document_should_say_follows_from_the_journal(journal: Journal) -> None:
     book = FeedBook(journal.database)
     before = await line(book)
@@ -114,7 +94,6 @@ async def test_what_a_document_should_say_follows_from_the_journal(journal: Jour
     ]
 
 
-@BOTH
 async def test_an_edit_is_taken_once_however_many_noticed_it(journal: Journal) -> None:
     book = FeedBook(journal.database)
     await finished(journal, await journal.do(accept("1", "create", {})))
@@ -129,7 +108,6 @@ async def test_an_edit_is_taken_once_however_many_noticed_it(journal: Journal) -
     assert await book.open_in(LANE)  # the other ERP is owed it
 
 
-@BOTH
 async def test_what_is_remembered_of_a_document_stands_for_the_writes_before_it(journal: Journal) -> None:
     book = FeedBook(journal.database)
     await journal.beat("a", 60 * US)
@@ -142,7 +120,6 @@ async def test_what_is_remembered_of_a_document_stands_for_the_writes_before_it(
     assert (now.image, now.seq, now.done) == ({"quantity": Decimal("10.0")}, 1, ())
 
 
-@BOTH
 async def test_a_create_under_way_is_known_until_it_has_ended(journal: Journal) -> None:
     book = FeedBook(journal.database)
     made = await journal.do(accept("1", "create", {}))
@@ -157,7 +134,6 @@ async def test_a_create_under_way_is_known_until_it_has_ended(journal: Journal) 
     assert await book.creating("production_order", "ecc") == {}
 
 
-@BOTH
 async def test_a_create_that_waits_for_a_person_with_its_document_there_is_a_write_that_the_erp_has(
     journal: Journal,
 ) -> None:

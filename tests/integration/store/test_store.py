@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,12 @@ from gateway.settings import shipped
 from gateway.store.engine import Store, database_url
 from gateway.store.schema import at_head, migrate, newest
 from gateway.store.waves import AuditEntry, commit, files_of, revision, running
-from tests.support.databases import KINDS, audited, new_database
+from tests.support.databases import audited
 from tests.support.postgres import Cluster
 
 MIGRATIONS = shipped() / "migrations"
 CELL = Cell("1000", "production", "ecc", "s4", target="cloud", wave="wave-1")
 ENTRY = AuditEntry(1, "lead", "apply", "go-live", {"changes": ["add"]})
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
-    made = Store(url)
-    await migrate(made, MIGRATIONS)
-    yield made
-    await made.close()
 
 
 def table(revision_: int, cell: Cell = CELL) -> WaveTable:

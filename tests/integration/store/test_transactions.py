@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +20,6 @@ from gateway.store import sql
 from gateway.store.engine import Store
 from gateway.store.group_commit import GroupCommit
 from gateway.store.sql import Database, Db, StoreDown
-from tests.support.databases import KINDS, new_database
 
 TABLES = (
     "CREATE TABLE plant (code TEXT PRIMARY KEY)",
@@ -35,13 +34,6 @@ DIES_AT_COMMIT = (
 )
 
 
-@pytest.fixture
-def url(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
-BOTH = pytest.mark.parametrize("url", KINDS, indirect=True)
 SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 WAYS = pytest.mark.parametrize("way", ["transaction", "short"])
@@ -80,7 +72,6 @@ class Mistaken(Exception):
     """What a caller's own code raised."""
 
 
-@BOTH
 @WAYS
 async def test_a_mistake_within_a_transaction_is_its_callers_own_and_leaves_nothing(
     database: Database, way: str
@@ -95,7 +86,6 @@ async def test_a_mistake_within_a_transaction_is_its_callers_own_and_leaves_noth
     assert await plants(database) == ["2000"]
 
 
-@BOTH
 async def test_a_list_of_any_length_finds_its_rows_and_no_others(database: Database) -> None:
     """Lists within one statement are said in different ways by their lengths."""
     codes = [f"{number:04}" for number in range(300)]
@@ -111,7 +101,6 @@ async def test_a_list_of_any_length_finds_its_rows_and_no_others(database: Datab
     assert [row[0] for row in swapped] == codes[2:5]
 
 
-@BOTH
 @WAYS
 async def test_what_only_the_commit_finds_wrong_is_the_writers_mistake_and_the_next_write_is_taken(
     database: Database, way: str
@@ -123,7 +112,6 @@ async def test_what_only_the_commit_finds_wrong_is_the_writers_mistake_and_the_n
     assert await plants(database) == ["1000"]
 
 
-@BOTH
 async def test_one_write_that_contradicts_what_stands_does_not_fail_those_in_the_same_transaction(
     database: Database,
 ) -> None:
