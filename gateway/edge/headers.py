@@ -1,6 +1,7 @@
-"""Header hygiene (pure): what the pipeline may see, what an ERP may see, what of an ERP's answer a client may see.
+"""Header hygiene (pure): what the pipeline may see of a request.
 
-What is removed or refused here is gone before authentication. Towards ERPs nothing is copied that is not listed.
+What is removed or refused here is gone before authentication. What is left is read here and goes no further: every header of a call to
+an ERP, and of an answer to a client, is the gateway's own.
 """
 
 from __future__ import annotations
@@ -29,40 +30,6 @@ _LOOKED_AT = _DROPPED | _FORWARDING
 _PROTECTED = (
     SINGLETONS - frozenset((b"upgrade", b"expect", b"transfer-encoding", b"proxy-authorization"))
 ) | _FORWARDING
-
-ERP_REQUEST = frozenset(
-    [
-        "accept",
-        "accept-language",
-        "content-type",
-        "if-match",
-        "if-none-match",
-        "prefer",
-        "traceparent",
-        "tracestate",
-        "x-request-id",
-        "odata-version",
-        "odata-maxversion",
-        "dataserviceversion",
-        "maxdataserviceversion",
-        "soapaction",
-    ]
-)
-ERP_RESPONSE = frozenset(
-    [
-        "content-type",
-        "content-language",
-        "etag",
-        "last-modified",
-        "odata-version",
-        "dataserviceversion",
-        "odata-entityid",
-        "preference-applied",
-        "retry-after",
-        "sap-message",
-        "sap-messages",
-    ]
-)
 
 
 class Headers:
@@ -123,26 +90,6 @@ def clean(headers: RawHeaders, *, from_trusted_proxy: bool = False) -> Headers:
     if connection:
         _drop_named(connection, values)
     return Headers(MappingProxyType(values))
-
-
-def outbound(headers: Headers, own: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers of a request to an ERP.
-
-    Takes: the client's headers, of which only the listed ones pass; the connector's `own` ones, which win.
-    Raises: ValueError, for an own value that would break the request apart.
-    """
-    values = {name: value for name, value in headers.items() if name in ERP_REQUEST}
-    values["accept-encoding"] = "identity"
-    for name, value in own.items():
-        if not value.isprintable():
-            raise ValueError(f"the header {name} holds a control character")
-        values[name.lower()] = value
-    return list(values.items())
-
-
-def from_erp(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The headers of an ERP's answer that a client may see. `Location` and cookies never: they are the ERP's own."""
-    return [(name.lower(), value) for name, value in headers if name.lower() in ERP_RESPONSE and value.isprintable()]
 
 
 def _joined(name: bytes, key: str, first: str, second: bytes) -> str:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from gateway.errors import Malformed
 
@@ -34,7 +34,6 @@ class Target(NamedTuple):
     segments: tuple[str, ...]
     raw_segments: tuple[str, ...]
     query: Mapping[str, tuple[str, ...]]
-    trailing_slash: bool
 
     def parameter(self, name: str) -> str | None:
         """The value of a parameter that is given at most once."""
@@ -48,13 +47,13 @@ def parse_target(raw_path: bytes, query_string: bytes, *, repeatable: Collection
     Takes: `repeatable`, the parameters that may be given more than once.
     Raises: Malformed, for everything two servers might read differently.
     """
-    raw_segments, trailing = _split(raw_path)
+    raw_segments = _split(raw_path)
     plain = _PLAIN_PATH.fullmatch(raw_path) is not None
     segments = raw_segments if plain else tuple([_decode(raw) for raw in raw_segments])
     for segment in segments:
         if segment in {".", ".."}:
             raise Malformed("The path holds a dot segment.", field="path")
-    return Target(segments, raw_segments, _parse_query(query_string, repeatable), trailing)
+    return Target(segments, raw_segments, _parse_query(query_string, repeatable))
 
 
 def plant_id(segment: str) -> str:
@@ -90,24 +89,13 @@ def key_and_action(raw_segment: str) -> tuple[str, str | None]:
     return document_key(_decode(raw_segment)), None
 
 
-def quote_segment(segment: str) -> str:
-    """A decoded segment as it goes into an outbound URL.
-
-    Raises: Malformed, for what would not stay one segment.
-    """
-    if segment in {"", ".", ".."}:
-        raise Malformed("An empty or dot segment cannot be sent.", field="path")
-    return quote(segment, safe="")
-
-
-def _split(raw_path: bytes) -> tuple[tuple[str, ...], bool]:
+def _split(raw_path: bytes) -> tuple[str, ...]:
     if _RAW_PATH.fullmatch(raw_path) is None:
         raise Malformed("The path is not printable ASCII that begins with a slash.", field="path")
     if b"//" in raw_path:
         raise Malformed("The path holds an empty segment.", field="path")
     parts = raw_path.decode("ascii").split("/")[1:]
-    trailing = parts[-1] == ""
-    return tuple(parts[:-1] if trailing else parts), trailing
+    return tuple(parts if parts[-1] else parts[:-1])
 
 
 def _decode(raw: str) -> str:
