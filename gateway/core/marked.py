@@ -36,14 +36,6 @@ class Marked:
         line, column = self.marks.get(steps, (1, 1))
         return Mistake(self.file, line, column, reason)
 
-    def under(self, *path: str | int) -> Marked:
-        """The part of the file below `path`, with its marks."""
-        data = self.data
-        for step in path:
-            data = data[step]
-        size = len(path)
-        return Marked(self.file, data, {k[size:]: v for k, v in self.marks.items() if k[:size] == path})
-
     def without(self, path: Path) -> Marked:
         """The same file without what stands at `path`; what follows in a list moves up."""
         *above, last = path
@@ -137,17 +129,6 @@ class _Scalars(yaml.constructor.SafeConstructor):
 
 
 _SCALARS = _Scalars()
-
-
-def validated(marked: Marked, model: type[T]) -> T:
-    """Read a file as a pydantic model, with every mistake placed in the file.
-
-    Raises: ContentError.
-    """
-    try:
-        return model.model_validate(marked.data)
-    except ValidationError as err:
-        raise ContentError([_placed(marked, e) for e in err.errors()]) from err
 
 
 def _placed(marked: Marked, error: Any) -> Mistake:

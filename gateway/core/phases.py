@@ -20,7 +20,6 @@ class Phase:
     name: str
     authoritative: Side | None
     writes: tuple[Side, ...]
-    shadow_reads: bool = False
     carries_traffic: bool = False
 
 
@@ -29,9 +28,9 @@ PHASES = MappingProxyType(
         phase.name: phase
         for phase in (
             Phase("legacy", "legacy", ("legacy",), carries_traffic=True),
-            Phase("shadow", "legacy", ("legacy",), shadow_reads=True),
-            Phase("dual_legacy", "legacy", ("legacy", "cloud"), shadow_reads=True, carries_traffic=True),
-            Phase("dual_cloud", "cloud", ("cloud", "legacy"), shadow_reads=True, carries_traffic=True),
+            Phase("shadow", "legacy", ("legacy",)),
+            Phase("dual_legacy", "legacy", ("legacy", "cloud"), carries_traffic=True),
+            Phase("dual_cloud", "cloud", ("cloud", "legacy"), carries_traffic=True),
             Phase("standby", "cloud", ("cloud", "legacy"), carries_traffic=True),
             Phase("cloud", "cloud", ("cloud",), carries_traffic=True),
             Phase("freezing", None, ()),

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.canonical import FieldSpec, ObjectSpec
@@ -139,16 +138,6 @@ def _limit(text: str | None, contract: Contract) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= contract.limits.page_max):  # noqa: PLR2004
         raise Malformed(f"limit is a number from 1 to {contract.limits.page_max}.", field="limit")
     return int(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a list goes on: the ERP's own place, and what it was made for."""
-
-    place: str
-    side: str
-    term: int
-    query: str
 
 
 def write_cursor(place: str, cell: Cell, side: str, listing_: Listing) -> str:

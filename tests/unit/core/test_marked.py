@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from gateway.core.marked import parse, validated
+from gateway.core.marked import parse, salvaged
 from gateway.errors import ContentError
 
 
@@ -21,9 +21,7 @@ class _File(BaseModel):
 
 def test_every_mistake_is_placed_at_its_own_line() -> None:
     marked = parse("x.yaml", "rows:\n  - name: a\n    count: many\n  - nmae: b\n")
-    with pytest.raises(ContentError) as caught:
-        validated(marked, _File)
-    places = {(m.line, m.reason.split(":")[0]) for m in caught.value.mistakes}
+    places = {(m.line, m.reason.split(":")[0]) for m in salvaged(marked, _File).mistakes}
     assert places == {(3, "rows.0.count"), (4, "rows.1.name"), (4, "rows.1.nmae")}
 
 
