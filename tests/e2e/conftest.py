@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.calls import Plant
 from tests.e2e.changes import reset
-from tests.support.gateway import TWO_SIDED, Deployment, RunningGateway, deployment
+from tests.support.gateway import DUAL, TWO_SIDED, Deployment, RunningGateway, deployment
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
 from tests.support.simulated import Pair, SimErp, simulated_pair
@@ -19,17 +19,30 @@ Change = Callable[[Deployment], None]
 
 
 @pytest.fixture(scope="session")
-def erps() -> Iterator[Pair]:
-    """The two ERPs behind the shared gateway."""
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="session")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """The shared gateway, with the reference content."""
-    with deployment(tmp_path_factory.mktemp("gateway"), erps).running() as started:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """The shared gateway, with the reference content; modules that need another have one of their own by this name."""
+    with simulated_pair() as pair, deployment(tmp_path_factory.mktemp("gateway"), pair).running() as started:
         yield started
+
+
+@pytest.fixture
+def erps(gateway: RunningGateway) -> Pair:
+    """The two ERPs behind the module's gateway."""
+    return gateway.deployment.erps
+
+
+@pytest.fixture(scope="module")
+def separate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment of this module alone, with ERPs of its own; nothing runs yet."""
+    with simulated_pair() as pair:
+        yield deployment(tmp_path_factory.mktemp("separate"), pair)
+
+
+@pytest.fixture(scope="module")
+def dual(separate: Deployment) -> Deployment:
+    """It, with plant 1000 in dual_legacy and plant 2000 in dual_cloud."""
+    separate.begin_in(DUAL)
+    return separate
 
 
 @pytest.fixture

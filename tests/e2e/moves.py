@@ -1,4 +1,4 @@
-"""A plant in one phase or another, and what its ERPs are still owed."""
+"""A plant in one phase or another, what became of its writes, and what its ERPs are still owed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import TypeVar
 
 import httpx
 
@@ -14,6 +14,7 @@ from tests.e2e.calls import Json, Plant, good
 from tests.support.gateway import Deployment
 from tests.support.simulated import Entry, SimErp
 
+T = TypeVar("T")
 _CELL = "    target: cloud\n    wave: wave-1"
 ORDER_SETS = ("A_ProductionOrder_2", "ProductionOrder")
 
@@ -24,18 +25,24 @@ def declare(own: Deployment, before: str, after: str) -> None:
     own.edit("routes/waves.yaml", old, new)
 
 
-def awaited(what: Callable[[], Any], within_s: float = 60) -> Any:
+def awaited(what: Callable[[], T | None], within_s: float = 60) -> T:
     """Ask until there is an answer."""
     give_up_at_s = time.monotonic() + within_s
     while not (found := what()):
         assert time.monotonic() < give_up_at_s, "it never came"
-        time.sleep(0.05)
+        time.sleep(0.02)
     return found
 
 
 def operation(plant: Plant, answer: httpx.Response) -> Json:
     """What became of a write."""
     return good(plant.http.get(f"/api/v2/operations/{answer.headers['x-op-id']}"))
+
+
+def settled(plant: Plant, answer: httpx.Response, *states: str) -> Json:
+    """The operation once it is in one of the states."""
+    wanted = states or ("done",)
+    return awaited(lambda: found if (found := operation(plant, answer))["state"] in wanted else None)
 
 
 def open_legs(own: Deployment) -> int:
@@ -45,6 +52,6 @@ def open_legs(own: Deployment) -> int:
         return int(db.execute(f"SELECT COUNT(*) FROM leg WHERE state NOT IN {ended}").fetchone()[0])
 
 
-def made(erp: SimErp, mark: int) -> list[Entry]:
-    """The orders made in an ERP through its API."""
-    return [e for e in erp.since(mark, origin="api") if e["verb"] == "create" and e["entity"] in ORDER_SETS]
+def orders(erp: SimErp, mark: int, verb: str = "create") -> list[Entry]:
+    """What was done to order headers through the API."""
+    return [e for e in erp.since(mark, origin="api") if e["verb"] == verb and e["entity"] in ORDER_SETS]

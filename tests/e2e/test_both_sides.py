@@ -35,11 +35,6 @@ def written(erps: Pair, plant: str, mark: tuple[int, int], entity: str) -> list[
     return [e for e in mine if e["entity"].startswith(entity) and e["origin"] == "api"]
 
 
-@pytest.fixture
-def plant(gateway: RunningGateway, code: str) -> Plant:
-    return Plant(gateway.client("admin"), code)
-
-
 @BOTH
 def test_an_order_is_created_in_the_erp_of_its_plant_and_nowhere_else(plant: Plant, erps: Pair, code: str) -> None:
     mark = erps.mark()

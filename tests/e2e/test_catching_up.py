@@ -14,7 +14,7 @@ from threading import Event
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.moves import ORDER_SETS, awaited, declare, made, open_legs
+from tests.e2e.moves import ORDER_SETS, awaited, declare, open_legs, orders
 from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.simulated import Pair
 from tests.support.witness import Call, witness, witnessed_pair
@@ -93,4 +93,4 @@ def test_people_go_first_while_an_erp_catches_up_and_it_never_gets_more_than_it_
     assert cloud.most <= AT_ONCE
     assert max(sum(map(is_owed, call.under_way)) for call in cloud.calls) <= OF_THEM_OWED
     assert 0 < met[True] < met[False] / 4, met
-    assert len(made(pair.cloud, mark)) == OWED
+    assert len(orders(pair.cloud, mark)) == OWED

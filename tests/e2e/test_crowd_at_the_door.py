@@ -7,13 +7,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.gateway import Deployment, RunningGateway, deployment
-from tests.support.simulated import Pair
+from tests.support.gateway import Deployment, RunningGateway
 
 HALF_OPEN = 900
 MORE_FILES = 4096
@@ -54,11 +52,10 @@ def called(gateway: RunningGateway, source: str) -> bytes:
 
 
 def test_nine_hundred_half_open_connections_of_one_address_do_not_keep_another_one_out(
-    erps: Pair, tmp_path: Path, starter: Callable[[Deployment], RunningGateway]
+    own: Deployment, starter: Callable[[Deployment], RunningGateway]
 ) -> None:
-    made = deployment(tmp_path, erps)
-    made.environment |= PATIENT
-    gateway = starter(made)
+    own.environment |= PATIENT
+    gateway = starter(own)
     with crowd(gateway):
         assert called(gateway, NEIGHBOUR) == b"HTTP/1.1 200 OK"
         assert called(gateway, "127.0.0.1").startswith(b"HTTP/1.1 503")  # one address may have 512
@@ -67,10 +64,9 @@ def test_nine_hundred_half_open_connections_of_one_address_do_not_keep_another_o
 
 
 def test_where_a_load_balancer_is_the_only_peer_nobody_counts_and_good_requests_are_served_among_the_half_open(
-    erps: Pair, tmp_path: Path, starter: Callable[[Deployment], RunningGateway]
+    own: Deployment, starter: Callable[[Deployment], RunningGateway]
 ) -> None:
-    made = deployment(tmp_path, erps)
-    made.environment |= {"CHANGEOVER_MAX_CONNECTIONS_PER_IP": "null", **PATIENT}
-    gateway = starter(made)
+    own.environment |= {"CHANGEOVER_MAX_CONNECTIONS_PER_IP": "null", **PATIENT}
+    gateway = starter(own)
     with crowd(gateway):
         assert {called(gateway, "127.0.0.1") for _ in range(20)} == {b"HTTP/1.1 200 OK"}

@@ -10,9 +10,9 @@ import pytest
 
 from gateway.cli.demo.processes import Demo
 from gateway.cli.demo.traffic import Plant, Tally
-from tests.e2e.moves import made
-from tests.support.gateway import RunningGateway, deployment
-from tests.support.simulated import Pair, simulated_pair
+from tests.e2e.moves import orders
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import Pair
 
 ORDERS = "/api/v2/plants/1000/production-orders"
 ORDER = {
@@ -24,13 +24,11 @@ ORDER = {
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
     """A gateway that lets a client wait for a second, and then tells it where to look."""
-    with simulated_pair() as pair:
-        own = deployment(tmp_path_factory.mktemp("clients"), pair)
-        own.edit("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 1")
-        with own.running() as gateway:
-            yield gateway
+    separate.edit("routes/contracts/v2.yaml", "deadline_s: 20", "deadline_s: 1")
+    with separate.running() as started:
+        yield started
 
 
 @pytest.fixture
@@ -39,14 +37,10 @@ def tally() -> Tally:
 
 
 @pytest.fixture
-def plant(running: RunningGateway, tally: Tally) -> Plant:
-    made_ = running.deployment
-    demo = Demo(running.base_url, running.admin_url, {}, {"mes": made_.keys["mes"]}, made_.content, {}, {})
+def plant(gateway: RunningGateway, tally: Tally) -> Plant:
+    made = gateway.deployment
+    demo = Demo(gateway.base_url, gateway.admin_url, {}, {"mes": made.keys["mes"]}, made.content, {}, {})
     return Plant(demo, "1000", 1.0, tally, seed=1)
-
-
-def erps(running: RunningGateway) -> Pair:
-    return running.deployment.erps
 
 
 async def _told_to_wait(tally: Tally) -> None:
@@ -58,24 +52,22 @@ async def _told_to_wait(tally: Tally) -> None:
 
 
 async def test_an_order_that_takes_longer_than_the_client_waits_is_watched_to_its_end(
-    running: RunningGateway, plant: Plant, tally: Tally
+    erps: Pair, plant: Plant, tally: Tally
 ) -> None:
-    legacy = erps(running).legacy
-    mark = legacy.length
+    legacy, mark = erps.legacy, erps.legacy.length
     async with aiohttp.ClientSession() as http:
         with legacy.fault("commit_then_delay", method="POST", match="Order", delay_s=1.5):
             done = await plant.write(http, ORDERS, ORDER)
-        (entry,) = made(legacy, mark)
+        (entry,) = orders(legacy, mark)
         assert done is not None
         assert done.body["document"] in entry["key"]["ManufacturingOrder"]
         assert (tally.accepted, tally.errors) == (1, [])
 
 
 async def test_an_order_that_was_not_sent_is_sent_again_under_its_key_until_the_erp_is_back(
-    running: RunningGateway, plant: Plant, tally: Tally
+    erps: Pair, plant: Plant, tally: Tally
 ) -> None:
-    legacy = erps(running).legacy
-    mark = legacy.length
+    legacy, mark = erps.legacy, erps.legacy.length
     async with aiohttp.ClientSession() as http:
         with legacy.fault("status", status=503, retry_after_s=1, count=0):
             writing = asyncio.create_task(plant.write(http, ORDERS, ORDER))
@@ -83,10 +75,10 @@ async def test_an_order_that_was_not_sent_is_sent_again_under_its_key_until_the_
         done = await writing
         assert done is not None
         assert done.body["id"]
-    assert (len(made(legacy, mark)), tally.errors) == (1, [])
+    assert (len(orders(legacy, mark)), tally.errors) == (1, [])
 
 
-async def test_an_order_that_is_refused_is_an_error(running: RunningGateway, plant: Plant, tally: Tally) -> None:
+async def test_an_order_that_is_refused_is_an_error(plant: Plant, tally: Tally) -> None:
     async with aiohttp.ClientSession() as http:
         assert await plant.write(http, ORDERS, {**ORDER, "item": "NO-SUCH-ITEM"}) is None
     assert len(tally.errors) == 1

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
-from tests.e2e.calls import Json, Plant, good, order, refused
+from tests.e2e.calls import Plant, good, order, refused
 from tests.e2e.changes import SWITCH
-from tests.support.gateway import DUAL, TWO_SIDED, Deployment, RunningGateway, deployment
-from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+from tests.e2e.moves import awaited, operation, orders, settled
+from tests.support.gateway import DUAL, TWO_SIDED, Deployment, RunningGateway
+from tests.support.simulated import Entry, Pair, SimErp
 
 ORDERS = "production-orders"
 LEADS = {"1000": "legacy", "2000": "cloud", "3000": "cloud"}
@@ -24,44 +22,12 @@ BOTH = pytest.mark.parametrize("code", sorted(DUAL))
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud, plant 3000 in standby."""
-    made = deployment(tmp_path_factory.mktemp("dual"), erps)
-    made.begin_in(TWO_SIDED)
-    made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
-    with made.running() as started:
+    separate.begin_in(TWO_SIDED)
+    separate.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
+    with separate.running() as started:
         yield started
-
-
-def awaited(what: Callable[[], Any], within_s: float = 30) -> Any:
-    """Ask until there is an answer."""
-    give_up_at_s = time.monotonic() + within_s
-    while not (found := what()):
-        assert time.monotonic() < give_up_at_s, "it never came"
-        time.sleep(0.05)
-    return found
-
-
-def operation(plant: Plant, answer: httpx.Response) -> Json:
-    return good(plant.http.get(f"/api/v2/operations/{answer.headers['x-op-id']}"))
-
-
-def settled(plant: Plant, answer: httpx.Response, *states: str) -> Json:
-    """The operation once it is in one of the states."""
-    wanted = states or ("done",)
-    return awaited(lambda: found if (found := operation(plant, answer))["state"] in wanted else None)
-
-
-def orders(erp: SimErp, mark: int, verb: str = "create") -> list[Entry]:
-    """What was done to order headers through the API."""
-    names = ("A_ProductionOrder_2", "ProductionOrder")
-    return [e for e in erp.since(mark, origin="api") if e["verb"] == verb and e["entity"] in names]
 
 
 def quantity(entry: Entry) -> Decimal:

@@ -12,8 +12,8 @@ from tests.e2e.calls import Plant
 from tests.e2e.changes import await_applied
 from tests.e2e.moves import awaited
 from tests.e2e.test_direct_edits import Order, cases, changed, feeds, followed, legacy, looked, on_screen, quantity
-from tests.support.gateway import RunningGateway, deployment
-from tests.support.simulated import Pair, SimErp, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import SimErp
 
 WIDE = 'planner: {to: MRPController, codec: "text(blank=true, max=3)"}'
 NARROW = 'planner: {to: MRPController, values: {K1: "101"}}'
@@ -24,15 +24,9 @@ CROSSED = ("  planner: {to: MRPController,", "  planner: {to: ProductionSupervis
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
 @pytest.fixture
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    made = followed(deployment(tmp_path_factory.mktemp("words"), erps))
+def gateway(own: Deployment) -> Iterator[RunningGateway]:
+    made = followed(own)
     made.environment["CHANGEOVER_FEED_OVERLAP_S"] = "1"
     with made.running() as started:
         awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))

@@ -10,21 +10,15 @@ from tests.e2e.calls import Plant, good
 from tests.e2e.moves import awaited, operation
 from tests.e2e.test_direct_edits import cases, changed, feeds, followed, looked, new_order, verdicts
 from tests.support.crashes import RELEASED_AT_ONCE
-from tests.support.gateway import RunningGateway, deployment
-from tests.support.simulated import Pair, SimErp, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import SimErp
 
 BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    made = followed(deployment(tmp_path_factory.mktemp("at-once"), erps))
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
+    made = followed(separate)
     for name, old, new in RELEASED_AT_ONCE:
         made.edit(name, old, new)
     with made.running() as started:

@@ -11,22 +11,16 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.support.gateway import RunningGateway, deployment
-from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.simulated import Entry, Pair, SimErp
 
 BOTH = pytest.mark.parametrize("code", ["1000", "3000"])
 ORDERS = "ProductionOrder"
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    with deployment(tmp_path_factory.mktemp("trouble"), erps).running() as started:
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
+    with separate.running() as started:
         yield started
 
 
@@ -263,9 +257,9 @@ def test_a_written_document_that_cannot_be_read_back_is_still_written(gateway: R
 
 
 @pytest.fixture(scope="module")
-def halved(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def halved(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """A gateway for which the legacy ERP's address leads nowhere."""
-    made = deployment(tmp_path_factory.mktemp("gone"), erps)
+    made = deployment(tmp_path_factory.mktemp("gone"), gateway.deployment.erps)
     made.environment["CHANGEOVER_ERP_ECC_URL"] = "http://127.0.0.1:9"
     with made.running() as started:
         yield started

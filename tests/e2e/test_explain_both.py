@@ -9,30 +9,17 @@ import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, purchase
 from tests.e2e.moves import awaited, operation
-from tests.support.gateway import DUAL, RunningGateway, deployment
-from tests.support.simulated import Pair, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import Pair
 
 ORDERS = "/api/v2/plants/1000/production-orders"
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(dual: Deployment) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
-    made = deployment(tmp_path_factory.mktemp("explain"), erps)
-    made.begin_in(DUAL)
-    with made.running() as started:
+    with dual.running() as started:
         yield started
-
-
-@pytest.fixture
-def plant(gateway: RunningGateway) -> Plant:
-    return Plant(gateway.client("admin"), "1000")
 
 
 def explained(gateway: RunningGateway, *arguments: str) -> tuple[int, dict[str, Json]]:
@@ -60,8 +47,8 @@ def test_each_erps_call_is_shown_in_the_order_in_which_they_go(gateway: RunningG
     assert list(rows)[-1] == "render"
 
 
-def test_the_other_erp_is_asked_under_its_own_number(gateway: RunningGateway, plant: Plant, erps: Pair) -> None:
-    key = both(plant)
+def test_the_other_erp_is_asked_under_its_own_number(gateway: RunningGateway, hamburg: Plant, erps: Pair) -> None:
+    key = both(hamburg)
     names = json.loads(
         gateway.deployment.cli("crosswalk", "show", "production_order", key, "-o", "json", content=False).stdout
     )
@@ -79,12 +66,12 @@ def test_what_would_be_a_case_is_no_refusal(gateway: RunningGateway, erps: Pair)
     assert rows["execute, then cloud"]["decides"] == "opens a case: unmapped"
 
 
-def test_a_key_that_was_used_is_answered_from_the_journal(gateway: RunningGateway, plant: Plant, erps: Pair) -> None:
+def test_a_key_that_was_used_is_answered_from_the_journal(gateway: RunningGateway, hamburg: Plant, erps: Pair) -> None:
     body = order(reference="KEYED")
     used = ("--idempotency-key", "explain-1")
     fresh = explained(gateway, "POST", ORDERS, "--data", json.dumps(body), *used)[1]
     assert fresh["recall"]["why"].startswith("the Idempotency-Key is new")
-    answer = plant.create("production-orders", body, **{"Idempotency-Key": "explain-1"})
+    answer = hamburg.create("production-orders", body, **{"Idempotency-Key": "explain-1"})
     good(answer, 201)
     with erps.untouched():
         code, rows = explained(gateway, "POST", ORDERS, "--data", json.dumps(body), *used)

@@ -8,18 +8,12 @@ from decimal import Decimal
 import pytest
 
 from tests.e2e.calls import Json, Plant, good
-from tests.support.gateway import RunningGateway
 from tests.support.simulated import Pair, SimErp
 
 SIDES = {"1000": "legacy", "3000": "cloud"}
 ORDERS = {"1000": "A_ProductionOrder_2", "3000": "ProductionOrder"}
 MOVEMENTS = {"1000": "A_MaterialDocumentHeader", "3000": "MaterialDocument"}
 pytestmark = pytest.mark.parametrize("code", ["1000", "3000"])
-
-
-@pytest.fixture
-def plant(gateway: RunningGateway, code: str) -> Plant:
-    return Plant(gateway.client("admin"), code)
 
 
 @pytest.fixture

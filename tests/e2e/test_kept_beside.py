@@ -12,8 +12,8 @@ import pytest
 from tests.e2e.calls import Json, Plant, good, purchase, refused
 from tests.e2e.changes import SWITCH
 from tests.e2e.moves import awaited, operation
-from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment, keeping_incoterms
-from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway, keeping_incoterms
+from tests.support.simulated import Entry, Pair, SimErp
 
 ORDERS = "purchase-orders"
 BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
@@ -22,19 +22,11 @@ KEPT = "ZKFRANCO"
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(dual: Deployment) -> Iterator[RunningGateway]:
     """Neither dialect has incoterms and a reference; plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
-    made = deployment(tmp_path_factory.mktemp("beside"), erps)
-    made.begin_in(DUAL)
-    lacking(made)
-    made.edit("routes/contracts/v2.yaml", "filter: [id, supplier]", "filter: [id, supplier, incoterms]")
-    with made.running() as started:
+    lacking(dual)
+    dual.edit("routes/contracts/v2.yaml", "filter: [id, supplier]", "filter: [id, supplier, incoterms]")
+    with dual.running() as started:
         yield started
 
 

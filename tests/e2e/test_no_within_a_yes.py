@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.e2e.test_dual_writes import BOTH, ORDERS, orders, settled
-from tests.support.gateway import DUAL, RunningGateway, deployment
-from tests.support.simulated import Pair, SimErp, simulated_pair
+from tests.e2e.moves import orders, settled
+from tests.e2e.test_dual_writes import BOTH, ORDERS
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import Pair, SimErp
 
 WORDS = {"code": "CO/471", "message": "Plan quantity is over the limit", "field": "TOTAL_PLORD_QTY"}
 SAID = {"erp_message": WORDS["message"], "erp_code": WORDS["code"], "field": WORDS["field"]}
@@ -19,21 +20,13 @@ PLACES = pytest.mark.parametrize("action", ["bapi_return", "sap_message"])
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(dual: Deployment) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud; both dialects say where orders carry RETURN."""
-    made = deployment(tmp_path_factory.mktemp("within"), erps)
-    made.begin_in(DUAL)
     for dialect, key in (("sap-ecc", "ManufacturingOrder"), ("sap-s4", "ProductionOrder")):
         named = f"  key: [{key}]\n"
-        made.edit(f"translators/{dialect}/production_order.yaml", named, f"{named}  return: Return\n")
-    made.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
-    with made.running() as started:
+        dual.edit(f"translators/{dialect}/production_order.yaml", named, f"{named}  return: Return\n")
+    dual.environment["CHANGEOVER_WRITE_CALL_S"] = "3"
+    with dual.running() as started:
         yield started
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.calls import Plant, good
 from tests.e2e.changes import GATE, SWITCH, await_applied
-from tests.e2e.moves import awaited, declare, made, open_legs, operation
+from tests.e2e.moves import awaited, declare, open_legs, operation, orders
 from tests.support.gateway import Deployment, RunningGateway
 from tests.support.simulated import SimErp
 
@@ -68,7 +68,7 @@ def test_a_plant_whose_other_erp_is_behind_does_not_move_until_that_one_has_caug
     assert done.exit_code == 0, done.output
     await_applied(running)
     assert open_legs(own) == 0
-    assert len(made(own.erps.cloud, mark)) == 2
+    assert len(orders(own.erps.cloud, mark)) == 2
 
 
 def test_what_moves_no_write_is_applied_while_writes_are_open(own: Deployment, running: RunningGateway) -> None:

@@ -13,31 +13,24 @@ import pytest
 
 from gateway.sim.erps.wire.messages import Answer, Request
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.e2e.test_dual_writes import BOTH, ORDERS, orders, settled
-from tests.support.gateway import DUAL, RunningGateway, deployment
-from tests.support.simulated import Pair, SimErp, simulated_pair
+from tests.e2e.moves import orders, settled
+from tests.e2e.test_dual_writes import BOTH, ORDERS
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import SimErp
 
 CONFIRMED = {"operation": "20", "quantity": {"value": "1", "unit": "H87"}}
 _UNIT = re.compile(rb'"((?:Production|Confirmation)Unit)":"[A-Z]+"')
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(dual: Deployment) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud. Version 1 cannot say the types of orders, and shows no confirmation."""
-    made = deployment(tmp_path_factory.mktemp("unshown"), erps)
-    made.begin_in(DUAL)
-    made.edit(
+    dual.edit(
         "translators/api-v1/production_order.yaml", "type: orderType", "type: {to: orderType, codec: text(max=3)}"
     )
     listed = "    object: confirmation\n    verbs: [list"
-    made.edit("routes/contracts/v1.yaml", f"{listed}, read]", f"{listed}]")
-    with made.running() as started:
+    dual.edit("routes/contracts/v1.yaml", f"{listed}, read]", f"{listed}]")
+    with dual.running() as started:
         yield started
 
 

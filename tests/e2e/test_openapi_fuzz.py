@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.e2e.test_dual_writes import awaited
+from tests.e2e.moves import awaited
 from tests.support.gateway import Deployment, RunningGateway
 
 EXAMPLES = 8

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.calls import Plant, good
 from tests.e2e.changes import USAGE, await_applied
-from tests.e2e.moves import awaited, declare, made, open_legs, operation
+from tests.e2e.moves import awaited, declare, open_legs, operation, orders
 from tests.support.gateway import Deployment, RunningGateway
 
 CELL = ("1000", "production")
@@ -50,7 +50,7 @@ def test_while_a_cell_is_suspended_its_other_erp_gets_nothing_and_afterwards_eve
     elsewhere = plant.at("2000").ordered()
     good(elsewhere, 201)
     awaited(lambda: operation(plant, elsewhere)["state"] == "done")
-    assert follower.since(mark, origin="api")[:1] == made(follower, mark)[: 1 if LEADS[phase] == "cloud" else 0]
+    assert follower.since(mark, origin="api")[:1] == orders(follower, mark)[: 1 if LEADS[phase] == "cloud" else 0]
     assert [leg["state"] for leg in operation(plant, first)["legs"]] == ["done", "ready"]
     assert [leg["state"] for leg in operation(plant, changed)["legs"]] == ["done", "waiting"]
 

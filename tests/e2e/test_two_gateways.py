@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.calls import Plant, good, order, refused
 from tests.e2e.changes import BACK, MOVE, STALE
 from tests.e2e.moves import awaited
-from tests.support.gateway import Deployment, RunningGateway, deployment
+from tests.support.gateway import Deployment, RunningGateway
 from tests.support.postgres import Cluster
 from tests.support.simulated import Pair
 
@@ -22,11 +22,16 @@ Gateways = tuple[RunningGateway, RunningGateway]
 
 
 @pytest.fixture(scope="module")
-def shared(erps: Pair, postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def shared(separate: Deployment, postgres: Cluster) -> Deployment:
     """A deployment whose store is a PostgreSQL database; without it reads go on for as long as the lease, here a minute."""
-    made = deployment(tmp_path_factory.mktemp("shared"), erps, database_url=postgres.create(NAME))
-    made.environment["CHANGEOVER_LEASE_S"] = "60"
-    return made
+    separate.database_url = postgres.create(NAME)
+    separate.environment["CHANGEOVER_LEASE_S"] = "60"
+    return separate
+
+
+@pytest.fixture
+def erps(shared: Deployment) -> Pair:
+    return shared.erps
 
 
 @pytest.fixture(scope="module")

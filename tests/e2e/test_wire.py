@@ -21,8 +21,8 @@ GOOD = [attack for attack in ATTACKS if not attack.must_not_reach_app]
 
 
 @pytest.fixture(scope="module")
-def guarded(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    made = deployment(tmp_path_factory.mktemp("guarded"), erps)
+def guarded(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    made = deployment(tmp_path_factory.mktemp("guarded"), gateway.deployment.erps)
     made.environment["CHANGEOVER_HOSTS"] = '["gateway.example", "127.0.0.1"]'
     with made.running() as started:
         yield started

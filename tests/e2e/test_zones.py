@@ -22,15 +22,10 @@ SECOND_OF_TWO = "2026-10-25T01:30:00Z"
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    """Two ERPs whose clock stands where a test puts it."""
-    with simulated_pair(clock=lambda: NOW[0]) as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    with deployment(tmp_path_factory.mktemp("zones"), erps).running() as started:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """Before two ERPs whose clock stands where a test puts it."""
+    folder = tmp_path_factory.mktemp("zones")
+    with simulated_pair(clock=lambda: NOW[0]) as pair, deployment(folder, pair).running() as started:
         yield started
 
 

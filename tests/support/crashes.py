@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ import psycopg
 
 from gateway.core.canonical.stored import loaded
 from tests.e2e.calls import Plant, order
+from tests.e2e.moves import ORDER_SETS, awaited
 from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
 from tests.support.parts import PartMissing
 from tests.support.postgres import Cluster
@@ -31,7 +31,6 @@ from tests.support.simulated import Entry, Pair, SimErp
 T = TypeVar("T")
 PHASES = DUAL
 ORDERS = "production-orders"
-HEADERS = ("A_ProductionOrder_2", "ProductionOrder")
 FINAL = "('done', 'refused', 'voided')"
 RELEASED_AT_ONCE = [
     (
@@ -48,15 +47,6 @@ RELEASED_AT_ONCE = [
 """A new order is released at once: two calls for one write."""
 LOSSES = ("commit_then_drop", "drop_before")
 """How an answer is lost: after the ERP committed, and before. Whatever comes when these are used up is answered."""
-
-
-def awaited(what: Callable[[], T | None], within_s: float = 60) -> T:
-    """Ask until there is an answer."""
-    give_up_at_s = time.monotonic() + within_s
-    while not (found := what()):
-        assert time.monotonic() < give_up_at_s, "it never came"
-        time.sleep(0.02)
-    return found
 
 
 @dataclass(slots=True)
@@ -218,7 +208,7 @@ def quantity(entry: Entry) -> int:
 
 def effects(erp: SimErp, mark: int, verb: str) -> Counter[int]:
     """How often each quantity was written to order headers: the ERP's own record, whatever it answered."""
-    found = [e for e in erp.since(mark, origin="api") if e["verb"] == verb and e["entity"] in HEADERS]
+    found = [e for e in erp.since(mark, origin="api") if e["verb"] == verb and e["entity"] in ORDER_SETS]
     return Counter(quantity(e) for e in found)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,6 +11,7 @@ from uuid import uuid4
 import httpx
 
 from tests.e2e.calls import Json, Plant, good
+from tests.e2e.moves import awaited
 from tests.support.gateway import RunningGateway
 from tests.support.simulated import Entry, Pair, SimErp
 
@@ -22,15 +21,6 @@ QUANTITY = {"legacy": "TotalQuantity", "cloud": "OrderPlannedTotalQty"}
 PIECE = {"legacy": "ST", "cloud": "PC"}
 START = {"legacy": "MfgOrderPlannedStartDate", "cloud": "OrderPlannedStartDate"}
 ITEM = {"legacy": "Material", "cloud": "Product"}
-
-
-def awaited(what: Callable[[], Any], within_s: float = 30) -> Any:
-    """Ask until there is an answer."""
-    give_up_at_s = time.monotonic() + within_s
-    while not (found := what()):
-        assert time.monotonic() < give_up_at_s, "it never came"
-        time.sleep(0.05)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Plant, good
+from tests.e2e.moves import awaited
 from tests.integration.operator.conftest import dual
-from tests.integration.operator.site import Desk, awaited
+from tests.integration.operator.site import Desk
 from tests.support.gateway import Deployment, deployment
 from tests.support.postgres import Cluster
 from tests.support.simulated import Pair, simulated_pair

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, good
-from tests.integration.operator.site import Desk, awaited
+from tests.e2e.moves import awaited
+from tests.integration.operator.site import Desk
 from tests.support.simulated import Entry
 
 BY = ("--reason", "looked at the screen", "--actor", "anna")

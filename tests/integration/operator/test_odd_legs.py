@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.calls import Plant, good
+from tests.e2e.moves import awaited
 from tests.integration.operator.conftest import dual
-from tests.integration.operator.site import ORDERS, QUANTITY, Desk, awaited
+from tests.integration.operator.site import ORDERS, QUANTITY, Desk
 from tests.support.gateway import deployment
 from tests.support.simulated import Pair
 

@@ -8,7 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.e2e.test_dual_writes import ORDERS, orders, settled
+from tests.e2e.moves import orders, settled
+from tests.e2e.test_dual_writes import ORDERS
 from tests.support.gateway import DUAL, RunningGateway, deployment
 from tests.support.simulated import Pair, SimErp
 

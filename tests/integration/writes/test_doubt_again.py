@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.calls import Plant, good, refused
-from tests.e2e.test_dual_writes import orders, settled
-from tests.support.crashes import ORDERS, Site, awaited, dual_site
+from tests.e2e.moves import awaited, orders, settled
+from tests.support.crashes import ORDERS, Site, dual_site
 from tests.support.gateway import RunningGateway
 from tests.support.simulated import Pair, SimErp
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Json, Plant, good, order, refused
-from tests.e2e.test_dual_writes import orders
-from tests.support.crashes import ORDERS, Site, awaited, dual_site
+from tests.e2e.moves import awaited, orders
+from tests.support.crashes import ORDERS, Site, dual_site
 from tests.support.simulated import Entry, Pair, SimErp
 
 BY_ANNA = ("--reason", "the line is entered by hand", "--actor", "anna")

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Plant, good, order, refused
-from tests.e2e.test_dual_writes import orders
-from tests.support.crashes import ORDERS, RELEASED_AT_ONCE, Site, awaited, dual_site
+from tests.e2e.moves import awaited, orders
+from tests.support.crashes import ORDERS, RELEASED_AT_ONCE, Site, dual_site
 from tests.support.simulated import Pair, SimErp
 
 LOCKED = {"action": "status", "status": 400, "message": "Plant is closed", "method": "POST", "match": "ReleaseOrder"}

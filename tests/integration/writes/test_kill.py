@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.moves import ORDER_SETS
 from tests.support.crashes import (
-    HEADERS,
     LOSSES,
     PHASES,
     RELEASED_AT_ONCE,
@@ -184,7 +184,7 @@ def lose_releases(site: Site, mark: tuple[int, int], orders: list[Order]) -> Non
     """Of the orders that each ERP leads and that stand between their steps, lose one release of each kind."""
     for plant, (erp, at) in zip(PHASES, sides(site.erps, mark), strict=True):
         standing = {o.quantity for o in orders if o.plant == plant} - releases(erp, at).keys()
-        made = [e for e in erp.since(at, origin="api") if e["entity"] in HEADERS and quantity(e) in standing]
+        made = [e for e in erp.since(at, origin="api") if e["entity"] in ORDER_SETS and quantity(e) in standing]
         assert len(made) >= OUTCOMES
         for action, entry in zip(LOSSES, made, strict=False):
             (number,) = entry["key"].values()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.moves import awaited
 from tests.integration.writes.test_stop import (
     AFTER_IT,
     ANSWERED,
@@ -19,7 +20,7 @@ from tests.integration.writes.test_stop import (
     sleeping,
     woke_too_late,
 )
-from tests.support.crashes import Order, asleep, awaited, dual_site, effects
+from tests.support.crashes import Order, asleep, dual_site, effects
 from tests.support.postgres import Cluster
 from tests.support.simulated import Pair
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.e2e.calls import refused
-from tests.support.crashes import PHASES, Order, audited, awaited, dual_site, out_of_order, restarted
+from tests.e2e.moves import awaited
+from tests.support.crashes import PHASES, Order, audited, dual_site, out_of_order, restarted
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
 from tests.support.simulated import Pair

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.e2e.calls import Plant, good
-from tests.support.crashes import PHASES, Order, awaited, died, dual_site
+from tests.e2e.moves import awaited
+from tests.support.crashes import PHASES, Order, died, dual_site
 from tests.support.gateway import RunningGateway
 from tests.support.postgres import Cluster
 from tests.support.simulated import Pair

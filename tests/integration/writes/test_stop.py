@@ -14,14 +14,13 @@ import pytest
 
 from gateway.core.settling import US
 from gateway.store.sql import machine_us
+from tests.e2e.moves import ORDER_SETS, awaited
 from tests.support.crashes import (
-    HEADERS,
     PHASES,
     Order,
     Site,
     asleep,
     audited,
-    awaited,
     died,
     dual_site,
     effects,
@@ -222,7 +221,7 @@ def test_where_nothing_tells_a_person_who_sends_it_again_under_a_sleeper_gets_tw
     woke_too_late(asking)
     awaited(lambda: asked(site, [request]) == [(SIDES[code], "late-call", "done")])
     ((*_, reason),) = site.rows(cases_of([request]))
-    made = [e for e in erp.since(at, origin="api") if e["verb"] == "create" and e["entity"] in HEADERS]
+    made = [e for e in erp.since(at, origin="api") if e["verb"] == "create" and e["entity"] in ORDER_SETS]
     assert [quantity(e) for e in made] == [request.quantity] * 2
     assert all(number in reason for e in made for number in e["key"].values())
     assert sum(created(site, mark), Counter()) == {request.quantity: 3}

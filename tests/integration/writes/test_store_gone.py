@@ -13,7 +13,8 @@ import pytest
 
 from tests.e2e.calls import Plant, good, purchase, refused
 from tests.e2e.changes import MOVE
-from tests.support.crashes import awaited, frozen, out_of_order
+from tests.e2e.moves import awaited
+from tests.support.crashes import frozen, out_of_order
 from tests.support.gateway import deployment, keeping_incoterms
 from tests.support.parts import skip_if_missing
 from tests.support.postgres import Cluster, throwaway_postgres
