@@ -37,7 +37,16 @@ class Terminal:
         return self._said.read_text("utf-8")
 
     def ctrl_c(self) -> None:
+        """Gives back when the demo has taken the signal: two that wait together are one."""
         os.killpg(self.demo.pid, signal.SIGINT)
+        while self.demo.poll() is None and self._waits(signal.SIGINT):
+            time.sleep(0.001)
+
+    def _waits(self, number: int) -> bool:
+        """Source: proc(5), ShdPnd: the signals pending for the process as a whole."""
+        status = Path(f"/proc/{self.demo.pid}/status").read_text("ascii", "replace")
+        pending = int(status.partition("ShdPnd:\t")[2].split("\n")[0], 16)
+        return bool(pending >> (number - 1) & 1)
 
     def until(self, seen: Callable[[], Any]) -> None:
         while not seen():
@@ -100,6 +109,5 @@ def test_a_second_ctrl_c_stops_at_once(terminal: Terminal) -> None:
     terminal.until(lambda: "gateway at" in terminal.said)
     terminal.until(lambda: not terminal.runs("gateway.sim.erps cloud"))
     terminal.ctrl_c()
-    time.sleep(0.2)  # two signals that wait together are one
     terminal.ctrl_c()
     assert terminal.ended() == (130, "")

@@ -212,7 +212,7 @@ def test_what_only_one_erp_confirmed_has_its_own_case_and_no_second_one(site: De
             (case,) = awaited(lambda: cases(gateway, "split"))
         # It may still be sent again, and derive then: nothing is told of that before somebody decides.
         looked(gateway)
-        time.sleep(SETTLE_S)
+        time.sleep(SETTLE_S)  # by now it would have been told
         looked(gateway)
         assert (told(gateway, "apart"), cases(gateway, "derived")) == (0, [])
         closed = site.cli("case", "close", str(case["case"]), "--reason", "not wanted there", content=False)
@@ -232,7 +232,7 @@ def test_a_movement_of_ours_whose_answer_was_lost_is_not_what_an_erp_derived(tmp
             answer = plant.act("movements", None, "post", sent)
             awaited(lambda: operation(plant, answer)["state"] == "done")
         looked(gateway)
-        time.sleep(2 * SETTLE_S)
+        time.sleep(2 * SETTLE_S)  # by now a second document, or one that differs, would have been told
         looked(gateway)
         assert [len(movements(erp)) for erp in (erps.legacy, erps.cloud)] == [1, 1]
         assert (told(gateway, "different"), cases(gateway, "derived")) == (0, [])
