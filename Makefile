@@ -1,7 +1,7 @@
 # Everything sets itself up: a virtual environment from the one lock, and nothing outside this folder but Debian packages
-# that `make install` (python3.x-venv), `make test` (spin, gcc, nginx), `make model` and `make bench` (nginx, wrk) name before
-# they install them, only where root and only if missing. Who is not root is told what to install; tests of a missing part are
-# skipped, in CI they fail.
+# that `make install` (python3.x-venv), `make check` (systemd), `make test` (spin, gcc, nginx), `make model` and `make bench`
+# (nginx, wrk) name before they install them, only where root and only if missing. Who is not root is told what to install;
+# tests of a missing part are skipped, in CI they fail.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin

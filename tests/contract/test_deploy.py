@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from docs.generate import ROOT
 from gateway.cli.main import app
 from gateway.control.content import load, read_folder
 from gateway.settings import Settings, shipped
+from tests.support.packages import SYSTEMD, need
+from tests.support.parts import skip_if_missing
 
 DEPLOY = ROOT / "deploy"
 FILES = sorted(path for path in DEPLOY.iterdir() if path.name != "README.md")
@@ -90,12 +91,12 @@ def test_the_unit_starts_the_gateway_and_gives_it_time_to_drain() -> None:
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    if (analyze := shutil.which("systemd-analyze")) is None:
-        pytest.skip("no systemd-analyze on this machine")
+    with skip_if_missing():
+        need(SYSTEMD)
     copy = tmp_path / "changeover.service"
     text = (DEPLOY / "changeover.service").read_text("utf-8")
     copy.write_text(text.replace("/opt/changeover/bin/changeover", "/bin/true"), "utf-8")
-    done = subprocess.run([analyze, "verify", str(copy)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

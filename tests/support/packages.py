@@ -15,6 +15,7 @@ INSTALL_S = 300
 DEBIAN = Path("/etc/debian_version")
 SPIN: Mapping[str, Sequence[str]] = {"spin": ("spin",), "gcc": ("gcc", "libc6-dev")}
 NGINX: Mapping[str, Sequence[str]] = {"nginx": ("nginx-light",)}
+SYSTEMD: Mapping[str, Sequence[str]] = {"systemd-analyze": ("systemd",)}
 WRK: Mapping[str, Sequence[str]] = {"wrk": ("wrk",)}
 """Program -> the packages that it takes."""
 
