@@ -14,7 +14,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.errors import StoreUnusable
-from gateway.store.sql import Database, Postgres, ThreadedSqlite, prepare
+from gateway.store.postgres import Postgres
+from gateway.store.sql import Database, ThreadedSqlite, prepare
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 

@@ -25,7 +25,8 @@ from gateway.core.crosswalk import SHOWN, erp_space
 from gateway.core.intents import Accept, Accepted, Intent, Move, Names, NewLeg, StepRecord, step_token
 from gateway.settings import shipped
 from gateway.store.journal import Journal
-from gateway.store.sql import Database, Postgres, ThreadedSqlite
+from gateway.store.postgres import Postgres
+from gateway.store.sql import Database, ThreadedSqlite
 from tests.bench.backlog import CELL, DOCUMENT, FLAT_KB, backlog, fresh
 from tests.bench.content import REPOSITORY
 from tests.bench.processes import BenchError, cores, on, running

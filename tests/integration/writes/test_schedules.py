@@ -14,8 +14,9 @@ from gateway.core.waves import Cell, Plan, WaveTable
 from gateway.settings import shipped
 from gateway.store.engine import Store
 from gateway.store.journal import Journal
+from gateway.store.postgres import Postgres
 from gateway.store.schema import migrate
-from gateway.store.sql import Database, Db, Postgres
+from gateway.store.sql import Database, Db
 from gateway.store.waves import AuditEntry, commit
 from tests.support.postgres import Cluster
 
