@@ -367,13 +367,13 @@ class Gateway:
 
     async def metrics_text(self) -> bytes:
         """The exposition, with what connectors and the decision cache count copied in."""
-        self.metrics.erps({name: (made.gauge, made.usage) for name, made in self._connectors.by_name().items()})
+        self.metrics.erps.calls({name: (made.gauge, made.usage) for name, made in self._connectors.by_name().items()})
         if self._tokens is not None:
             self.metrics.token_hits.set(self._tokens.hits)
             self.metrics.token_misses.set(self._tokens.misses)
         if self._feeds is not None:
-            self.metrics.feeds(self._feeds.lag_s(), self._feeds.gauge.seen)
-            self.metrics.derived(self._feeds.derived)
+            self.metrics.erps.feeds(self._feeds.lag_s(), self._feeds.gauge.seen)
+            self.metrics.erps.derived(self._feeds.derived)
         self.metrics.policy_hits.set(self._decisions.hits)
         self.metrics.policy_misses.set(self._decisions.misses)
         return await self.metrics.text()

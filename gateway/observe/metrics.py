@@ -39,42 +39,7 @@ class Metrics:
         in_flight.set_function(lambda: self.in_flight)
         self.cells = Gauge("changeover_cells", "Cells by phase.", ("phase",), registry=self.registry)
         self.table_revision = Gauge("changeover_table_revision", "Revision of the wave table.", registry=self.registry)
-        self._erp_in_flight = Gauge(
-            "changeover_erp_in_flight", "Calls on their way to an ERP.", ("erp",), registry=self.registry
-        )
-        self._erp_in_use = Gauge(
-            "changeover_erp_permits_in_use", "Calls under way, by what they are for.", ("erp", "priority"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._erp_waiting = Gauge(
-            "changeover_erp_waiting", "Calls that wait for their turn.", ("erp", "priority"), registry=self.registry
-        )
-        self._erp_share = Gauge(
-            "changeover_erp_share", "Calls at once that this instance may make of the ERP's budget.", ("erp",),
-            registry=self.registry,
-        )  # fmt: skip
-        self._erp_answers = Gauge(
-            "changeover_erp_answers", "Answers of an ERP since the start.", ("erp", "kind"), registry=self.registry
-        )
-        self._erp_open = Gauge(
-            "changeover_erp_breaker_open", "1 while an ERP is left alone.", ("erp",), registry=self.registry
-        )
-        self._erp_reuse = Gauge(
-            "changeover_erp_connection_reuse_ratio", "Calls on a kept connection.", ("erp",), registry=self.registry
-        )
-        self._feed_lag = Gauge(
-            "changeover_feed_lag_seconds", "Time since this instance began the last look that read an ERP's change feed to its end.",
-            ("erp", "object"), registry=self.registry,
-        )  # fmt: skip
-        self._feed_records = Gauge(
-            "changeover_feed_records", "Records of change feeds since the start, by what they were.",
-            ("erp", "object", "verdict"), registry=self.registry,
-        )  # fmt: skip
-        self._derived = Gauge(
-            "changeover_derived_records",
-            "Documents that ERPs derived, compared since the start: equal, different (a case), or apart for a known reason.",
-            ("object", "verdict"), registry=self.registry,
-        )  # fmt: skip
+        self.erps = ErpMetrics(self.registry)
         self.policy_hits = Gauge("changeover_policy_cache_hits", "Decisions from the cache.", registry=self.registry)
         self.token_hits = Gauge("changeover_token_cache_hits", "Tokens known from before.", registry=self.registry)
         self.token_misses = Gauge("changeover_token_cache_misses", "Tokens verified.", registry=self.registry)
@@ -94,19 +59,63 @@ class Metrics:
         for name, seconds in times:
             observe((name,), seconds)
 
-    def erps(self, erps: Mapping[str, tuple[ErpGauge, Usage]]) -> None:
+    async def text(self) -> bytes:
+        """The exposition, made in a thread: rendering thousands of series would hold up every request."""
+        return await asyncio.to_thread(generate_latest, self.registry)
+
+
+class ErpMetrics:
+    """What is told of ERPs: calls to them, their change feeds, and what they derive. Set when somebody reads it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._in_flight = Gauge(
+            "changeover_erp_in_flight", "Calls on their way to an ERP.", ("erp",), registry=registry
+        )
+        self._in_use = Gauge(
+            "changeover_erp_permits_in_use", "Calls under way, by what they are for.", ("erp", "priority"),
+            registry=registry,
+        )  # fmt: skip
+        self._waiting = Gauge(
+            "changeover_erp_waiting", "Calls that wait for their turn.", ("erp", "priority"), registry=registry
+        )
+        self._share = Gauge(
+            "changeover_erp_share", "Calls at once that this instance may make of the ERP's budget.", ("erp",),
+            registry=registry,
+        )  # fmt: skip
+        self._answers = Gauge(
+            "changeover_erp_answers", "Answers of an ERP since the start.", ("erp", "kind"), registry=registry
+        )
+        self._open = Gauge("changeover_erp_breaker_open", "1 while an ERP is left alone.", ("erp",), registry=registry)
+        self._reuse = Gauge(
+            "changeover_erp_connection_reuse_ratio", "Calls on a kept connection.", ("erp",), registry=registry
+        )
+        self._feed_lag = Gauge(
+            "changeover_feed_lag_seconds", "Time since this instance began the last look that read an ERP's change feed to its end.",
+            ("erp", "object"), registry=registry,
+        )  # fmt: skip
+        self._feed_records = Gauge(
+            "changeover_feed_records", "Records of change feeds since the start, by what they were.",
+            ("erp", "object", "verdict"), registry=registry,
+        )  # fmt: skip
+        self._derived = Gauge(
+            "changeover_derived_records",
+            "Documents that ERPs derived, compared since the start: equal, different (a case), or apart for a known reason.",
+            ("object", "verdict"), registry=registry,
+        )  # fmt: skip
+
+    def calls(self, erps: Mapping[str, tuple[ErpGauge, Usage]]) -> None:
         """Copy what the connectors count."""
         for name, (gauge, usage) in erps.items():
-            self._erp_in_flight.labels(name).set(sum(usage.in_use.values()))
-            self._erp_share.labels(name).set(usage.share.concurrency)
+            self._in_flight.labels(name).set(sum(usage.in_use.values()))
+            self._share.labels(name).set(usage.share.concurrency)
             for priority, count in usage.in_use.items():
-                self._erp_in_use.labels(name, priority).set(count)
-                self._erp_waiting.labels(name, priority).set(usage.waiting[priority])
-            self._erp_open.labels(name).set(gauge.breaker != "closed")
+                self._in_use.labels(name, priority).set(count)
+                self._waiting.labels(name, priority).set(usage.waiting[priority])
+            self._open.labels(name).set(gauge.breaker != "closed")
             calls = gauge.opened + gauge.reused
-            self._erp_reuse.labels(name).set(gauge.reused / calls if calls else 1)
+            self._reuse.labels(name).set(gauge.reused / calls if calls else 1)
             for kind, count in gauge.answers.items():
-                self._erp_answers.labels(name, kind).set(count)
+                self._answers.labels(name, kind).set(count)
 
     def feeds(self, lag_s: Mapping[FeedId, float], seen: Mapping[FeedId, Mapping[str, int]]) -> None:
         """Copy what the feed reader counts; plants are told together, the slowest one counts."""
@@ -123,7 +132,3 @@ class Metrics:
         """Copy what came of comparing derived documents, by (object, verdict)."""
         for labels, count in counted.items():
             self._derived.labels(*labels).set(count)
-
-    async def text(self) -> bytes:
-        """The exposition, made in a thread: rendering thousands of series would hold up every request."""
-        return await asyncio.to_thread(generate_latest, self.registry)
