@@ -11,20 +11,14 @@ import pytest
 
 from tests.e2e.calls import Json, Plant, good
 from tests.e2e.moves import awaited, operation
-from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
-from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+from tests.support.gateway import DUAL, Deployment, RunningGateway
+from tests.support.simulated import Entry, SimErp
 
 ORDERS = "production-orders"
 SETS = ("A_ProductionOrder_2", "ProductionOrder")
 LEADS = {"1000": "legacy", "2000": "cloud"}
 BOTH = pytest.mark.parametrize("code", ["1000", "2000"])
 WHERE = pytest.mark.parametrize("edited", ["leader", "follower"])
-
-
-@pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
 
 
 def followed(made: Deployment) -> Deployment:
@@ -35,10 +29,9 @@ def followed(made: Deployment) -> Deployment:
 
 
 @pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
     """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
-    made = followed(deployment(tmp_path_factory.mktemp("edits"), erps))
-    with made.running() as started:
+    with followed(separate).running() as started:
         awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
         yield started
 

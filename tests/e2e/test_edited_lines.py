@@ -23,22 +23,15 @@ from tests.e2e.test_direct_edits import (
     quantity,
     said,
 )
-from tests.support.gateway import RunningGateway, deployment
-from tests.support.simulated import Entry, Pair, SimErp, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import Entry, SimErp
 
 PARTS = ("A_ProductionOrderComponent_2", "ProductionOrderComponent")
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    made = followed(deployment(tmp_path_factory.mktemp("lines"), erps))
-    with made.running() as started:
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
+    with followed(separate).running() as started:
         awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
         yield started
 
