@@ -19,6 +19,8 @@ from gateway.cli.number_ranges import refusal, unfit
 from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
 from gateway.control import waves
 from gateway.control.content import FOLDERS, Content, load_folder
+from gateway.core.phases import PHASES
+from gateway.core.waves import Change
 from gateway.edge.api_keys import generate
 from gateway.settings import Settings, settings, shipped
 from gateway.store.engine import Store
@@ -98,12 +100,20 @@ def _print_plan(planned: waves.Planned, output: Format) -> None:
         return
     if planned.content_before != plan_.content:
         typer.echo(f"content: {planned.content_before or 'none'} -> {plan_.content}")
-    rows = [{"change": str(c), "": "moves traffic: needs a flip" if c.guarded else ""} for c in plan_.changes]
+    rows = [{"change": str(c), "": _note(c)} for c in plan_.changes]
     if rows:
         show(rows, Format.TABLE)
     if planned.unfit:
         typer.echo(f"apply refuses this. {refusal(planned.unfit)}")
     typer.echo(f"Plan {plan_.id}, against table revision {plan_.table_revision}.")
+
+
+def _note(change: Change) -> str:
+    phase = PHASES.get(str((change.after or {}).get("phase")))
+    notes = ["moves traffic: needs a flip"] if change.guarded else []
+    if phase is not None and not phase.carries_traffic:
+        notes.append(f"{phase.name} carries no traffic yet: clients get 503")
+    return "; ".join(notes)
 
 
 def apply(

@@ -187,6 +187,7 @@ def test_a_phase_this_release_does_not_carry_is_an_error_never_a_default(changin
     own, running = changing.deployment, changing
     plant = Plant(running.client("admin"), "1000")
     own.edit("routes/waves.yaml", MOVE[0], MOVE[1].replace("phase: cloud", "phase: shadow"))
+    assert "shadow carries no traffic yet: clients get 503" in own.cli("plan").output
     done = own.cli(*SWITCH)
     assert done.exit_code == 0
     await_applied(running)
