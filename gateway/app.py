@@ -180,6 +180,7 @@ class Gateway:
         """Look at the store now and then; whatever goes wrong, what serves goes on serving and says so."""
         while True:
             await asyncio.sleep(min(self.settings.follow_s, self.settings.lease_s / 3))
+            self._tell_keys()
             try:
                 await self._look()
                 if "reconciliation" in self.trouble:
@@ -188,6 +189,16 @@ class Gateway:
             except Exception as err:  # any trouble of the store is a reason to report, not to stop
                 self.trouble["store"] = f"{type(err).__name__}: {err}"
                 log.error("store.unreachable", reason=str(err))
+
+    def _tell_keys(self) -> None:
+        """Say that an identity provider is in trouble: for a day its last keys let people in, and then nobody."""
+        for issuer, keys in (self._tokens.keys() if self._tokens is not None else {}).items():
+            name, reason = f"keys of {issuer}", keys.last_error
+            if reason is None and self.trouble.pop(name, None) is not None:
+                log.info("token_keys.read", issuer=issuer)
+            elif reason is not None and self.trouble.get(name) != reason:
+                self.trouble[name] = reason
+                log.warning("token_keys.failing", issuer=issuer, reason=reason, age_s=keys.age_s)
 
     async def _probe(self) -> None:
         """Ask the OPA server now and then for a caller who has nothing: its bundle changes without a word to us."""
@@ -371,6 +382,7 @@ class Gateway:
         if self._tokens is not None:
             self.metrics.token_hits.set(self._tokens.hits)
             self.metrics.token_misses.set(self._tokens.misses)
+            self.metrics.keys({name: (keys.last_error, keys.age_s) for name, keys in self._tokens.keys().items()})
         if self._feeds is not None:
             self.metrics.erps.feeds(self._feeds.lag_s(), self._feeds.gauge.seen)
             self.metrics.erps.derived(self._feeds.derived)

@@ -18,7 +18,7 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jws import JWSRegistry, deserialize_compact
 from joserfc.util import urlsafe_b64decode
 
-from gateway.edge.jwks import SAFE_KID, KeySource, PublicKey
+from gateway.edge.jwks import SAFE_KID, KeySource, KeysState, PublicKey
 from gateway.errors import NotAuthenticated
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -137,6 +137,10 @@ class TokenVerifier:
         self._cache_size = cache_size
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
         self.hits = self.misses = 0
+
+    def keys(self) -> Mapping[str, KeysState]:
+        """How the keys of each issuer are, by its name here."""
+        return {issuer.name: issuer.keys.state() for issuer in self._issuers.values()}
 
     async def verify(self, token: str, now: float) -> Caller:
         """Takes: the compact token and the time in epoch seconds. Raises: NotAuthenticated, KeysUnavailable."""

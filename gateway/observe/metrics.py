@@ -46,6 +46,14 @@ class Metrics:
         self.policy_misses = Gauge(
             "changeover_policy_cache_misses", "Decisions the engine made.", registry=self.registry
         )
+        self._keys_failing = Gauge(
+            "changeover_token_keys_failing", "1 while an issuer's keys cannot be read: its last ones are believed for a day.",
+            ("issuer",), registry=self.registry,
+        )  # fmt: skip
+        self._keys_age = Gauge(
+            "changeover_token_keys_age_seconds", "Time since an issuer's keys were last read; a file is read when it changes.",
+            ("issuer",), registry=self.registry,
+        )  # fmt: skip
 
     def request(self, labels: tuple[str, str, str, str], status: int, seconds: float) -> None:
         """Count one answered request. Takes: (version, object, verb, side), each from a closed list."""
@@ -58,6 +66,13 @@ class Metrics:
         observe = self._stages.observe
         for name, seconds in times:
             observe((name,), seconds)
+
+    def keys(self, issuers: Mapping[str, tuple[str | None, float | None]]) -> None:
+        """Takes: by issuer what is wrong with its keys, and their age in seconds; None while there are none."""
+        for issuer, (reason, age_s) in issuers.items():
+            self._keys_failing.labels(issuer).set(reason is not None)
+            if age_s is not None:
+                self._keys_age.labels(issuer).set(age_s)
 
     async def text(self) -> bytes:
         """The exposition, made in a thread: rendering thousands of series would hold up every request."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.calls import Plant, good, refused
+from tests.e2e.moves import awaited
 from tests.support.gateway import Deployment, RunningGateway, deployment
 from tests.support.simulated import Pair
 from tests.unit.identity import mint
@@ -193,6 +194,10 @@ def test_a_provider_in_trouble_does_not_lock_out_whom_its_last_keys_let_in(
     assert provider.asked == 2
     for _ in range(3):
         good(caller(gateway).listed("production-orders", limit=1))
+    awaited(lambda: "keys of plant-idp" in gateway.admin("/readyz").text)
+    metrics = gateway.admin("/metrics").text
+    assert 'changeover_token_keys_failing{issuer="plant-idp"} 1.0' in metrics
+    assert 'changeover_token_keys_age_seconds{issuer="plant-idp"}' in metrics
 
 
 def test_keys_are_not_fetched_in_the_clear(trusting: Deployment) -> None:
