@@ -21,6 +21,7 @@ import httpx
 import psycopg
 
 from gateway.core.canonical.stored import loaded
+from gateway.core.phases import SIDES
 from tests.e2e.calls import Plant, order
 from tests.e2e.moves import ORDER_SETS, awaited
 from tests.support.gateway import DUAL, Deployment, RunningGateway, deployment
@@ -170,12 +171,21 @@ def lose_answers(erps: Pair, *methods: str) -> None:
         erp.door.post("/_faults", json=rules).raise_for_status()
 
 
-def losses_met(erps: Pair) -> Counter[str]:
+Loss = tuple[str, str, str]
+"""On which side the answer to which method was lost, and how."""
+
+
+def each_loss(*methods: str) -> list[Loss]:
+    """What `lose_answers` asks for."""
+    return [(side, method, action) for side in SIDES for method in methods for action in LOSSES]
+
+
+def losses_met(erps: Pair) -> Counter[Loss]:
     """How often each loss has happened."""
-    met: Counter[str] = Counter()
-    for erp in (erps.legacy, erps.cloud):
+    met: Counter[Loss] = Counter()
+    for side, erp in zip(SIDES, (erps.legacy, erps.cloud), strict=True):
         for rule in erp.door.get("/_faults").json():
-            met[rule["action"]] += rule["hits"]
+            met[side, rule["method"], rule["action"]] += rule["hits"]
     return met
 
 
