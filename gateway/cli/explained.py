@@ -20,7 +20,7 @@ from gateway.protocols.port import HttpCall
 from gateway.reads.authoritative import ErpSide, key_of, query_of
 from gateway.reads.numbers import CrosswalkLookup, for_erp, keyed
 from gateway.store.journal import Journal
-from gateway.writes.carry import first_step, prepared
+from gateway.writes.carry import first_step, named_by, prepared
 from gateway.writes.engine import fingerprint_of
 
 Row = dict[str, Any]
@@ -181,6 +181,7 @@ def _told(erp: str, call: HttpCall, more: str = "") -> Row:
 
 def _sent(x: Exchange) -> Row:
     """The call that would go out. Raises: what the gateway would refuse it with."""
+    named_by(x.if_match)
     try:
         call = _call(x)
     except Invalid as err:

@@ -35,9 +35,50 @@ class ETag:
         return f'"{self.side[0].upper()}{self.term}{kind}.{coded}"'
 
 
+TAG = '"[!#-~]*"'
+"""How an ETag is written, whoever gave it out."""
+_TAG = re.compile(f"(?:W/)?{TAG}")
+_CONDITION = re.compile(rf"\*|{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a write says of the version it was made for. `tags` is None where any will do; `required`: one has to be named.
+
+    `broken` says that it cannot be read: that is told to those who name a document that is there, like all else about a condition.
+    """
+
+    tags: tuple[ETag, ...] | None = None
+    required: bool = False
+    broken: bool = False
+
+    @property
+    def missing(self) -> bool:
+        return self.required and self.tags is None
+
+    def holds(self, now: ETag) -> bool:
+        return self.tags is None or str(now) in map(str, self.tags)
+
+
+ANY_VERSION = Condition()
+
+
+def condition(text: str | None, *, required: bool = False) -> Condition:
+    """What If-Match says (RFC 9110 section 13.1.1): tags that are not of ours, and weak ones, are no document's."""
+    if text is None:
+        return Condition(required=required)
+    text = text.strip(" \t")
+    if not _CONDITION.fullmatch(text):
+        return Condition((), required, broken=True)
+    if text == "*":
+        return Condition(required=required)
+    found = (parse(tag) for tag in _TAG.findall(text))
+    return Condition(tuple(etag for etag in found if etag is not None), required)
+
+
 def parse(text: str) -> ETag | None:
     """Read a client's ETag; None where it is not written as ours are. One that we never gave out is no document's."""
-    found = _SHAPE.fullmatch(text.strip().removeprefix("W/"))
+    found = _SHAPE.fullmatch(text)
     if not found:
         return None
     padded = found[4] + "=" * (-len(found[4]) % 4)

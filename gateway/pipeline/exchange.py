@@ -10,7 +10,7 @@ from gateway.connectors.port import Connector
 from gateway.control.content import Content
 from gateway.core.canonical import Document, ObjectSpec
 from gateway.core.contracts import Action, Contract, Resource
-from gateway.core.etags import ETag
+from gateway.core.etags import ANY_VERSION, Condition, ETag
 from gateway.core.filters import EVERYTHING, Filter
 from gateway.core.intents import Intent
 from gateway.core.phases import Side
@@ -198,7 +198,7 @@ class Exchange:
     operation: Operation | None = None
     client: Translation | None = None
     fields: frozenset[str] | None = None
-    if_match: ETag | None = None
+    if_match: Condition = ANY_VERSION
     watched: OperationView | None = None
     # recall
     idempotency_key: str | None = None

@@ -14,7 +14,7 @@ from gateway.dialects.compile import Translation
 from gateway.dialects.running import Mismatch
 from gateway.edge.json_strict import JsonLimits, loads
 from gateway.edge.paths import Target, document_key, key_and_action, plant_id
-from gateway.errors import EtagRequired, Invalid, Malformed, MethodNotAllowed, UnknownResource, UnsupportedMedia
+from gateway.errors import Invalid, Malformed, MethodNotAllowed, UnknownResource, UnsupportedMedia
 from gateway.pipeline.exchange import Exchange, Operation, filled, required
 from gateway.pipeline.listing import listing, selected
 from gateway.pipeline.recall import watch
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 async def negotiate(x: Exchange) -> Exchange:
     """Read path, query and body as the version's contract says.
 
-    Raises: UnknownResource, MethodNotAllowed, UnsupportedMedia, Malformed, Invalid, EtagRequired.
+    Raises: UnknownResource, MethodNotAllowed, UnsupportedMedia, Malformed, Invalid.
     """
     contract, target = required(x.contract, "contract"), required(x.target, "target")
     if (id_ := operation_id(target)) is not None:
@@ -70,7 +70,7 @@ async def negotiate(x: Exchange) -> Exchange:
     document = _document(x, place, action)
     key = None if action and action.binds else place.key
     # A new document has no version to hold against what the caller has read.
-    if_match = _if_match(x, place.resource, verb) if key is not None else None
+    if_match = _if_match(x, place.resource, verb) if key is not None else etags.ANY_VERSION
     return filled(x, if_match=if_match, operation=Operation(place.plant, spec, verb, key, document))
 
 
@@ -225,13 +225,6 @@ def _json(x: Exchange, media: str) -> Any:
     return value
 
 
-def _if_match(x: Exchange, resource: Resource, verb: str) -> etags.ETag | None:
-    text = x.headers.get("if-match")
-    if text is None:
-        if verb == "change" and resource.if_match == "required":
-            raise EtagRequired("A change needs If-Match with the ETag of the document that was read.")
-        return None
-    found = etags.parse(text)
-    if found is None:
-        raise Malformed("If-Match holds no ETag of this API.", field="If-Match")
-    return found
+def _if_match(x: Exchange, resource: Resource, verb: str) -> etags.Condition:
+    required = verb == "change" and resource.if_match == "required"
+    return etags.condition(x.headers.get("if-match"), required=required)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core.phases import PHASES
 from gateway.core.waves import Cell, WaveTable
-from gateway.errors import ErpRefused, Invalid, MixedCells, NotYet, RouteUnknown, StaleEtag, UnroutedPlant
+from gateway.errors import ErpRefused, Invalid, MixedCells, NotYet, RouteUnknown, UnroutedPlant
 from gateway.pipeline.authorize import plants_of
 from gateway.pipeline.exchange import ErpPath, Exchange, Operation, filled, required
 from gateway.pipeline.negotiate import client_path
@@ -13,7 +13,7 @@ from gateway.pipeline.negotiate import client_path
 async def steer(x: Exchange) -> Exchange:
     """Find the cell, its side and the ERP behind it.
 
-    Raises: UnroutedPlant, NotYet, MixedCells, StaleEtag, RouteUnknown, Invalid, ErpRefused: the ERP has no such object.
+    Raises: UnroutedPlant, NotYet, MixedCells, RouteUnknown, Invalid, ErpRefused: the ERP has no such object.
     """
     if x.watched is not None or x.result is not None:
         return x
@@ -29,8 +29,6 @@ async def steer(x: Exchange) -> Exchange:
         )
     _own_line(x, operation)
     _one_side(x.in_force.table, operation, cell)
-    if x.if_match is not None and (x.if_match.side, x.if_match.term) != (side, cell.term):
-        raise StaleEtag("The document has moved to the other ERP since it was read: read it again.")
     erp: ErpPath = x.in_force.erps[required(cell.erp(side), "ERP")]
     found = erp.of(operation.spec.name, operation.plant)
     if found is None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gateway.core.canonical import OBJECTS, Document
-from gateway.core.etags import ETag
+from gateway.core.etags import Condition, ETag
 from gateway.core.phases import PHASES
 from gateway.errors import Doubtful, GatewayError, IdempotencyInFlight, RouteMoved, Unavailable
 from gateway.sim.fate import START
@@ -150,10 +150,14 @@ class Client:
         cell = instance.cell
         places = tuple(instance.place(side, object_, cell.term) for side in PHASES[cell.phase].writes)
         return Write(
-            cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=sent.if_match, places=places,
+            cell=cell, spec=OBJECTS[object_], verb=verb, key=key, document=document, if_match=_named(sent), places=places,
             client="mes", subject="mes", content=instance.content, version="v2", deadline_s=self._world.fate.now_s() + CALL_S,
             permitted=_permitted, idempotency_key=sent.reference,
         )  # fmt: skip
+
+
+def _named(sent: Sent) -> Condition:
+    return Condition((sent.if_match,) if sent.if_match is not None else None)
 
 
 async def _permitted(_: Document) -> None:

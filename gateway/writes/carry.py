@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from gateway.core import settling
 from gateway.core.canonical import Document
-from gateway.core.etags import ETag
+from gateway.core.etags import ANY_VERSION, Condition, ETag
 from gateway.core.manifests import Rule
 from gateway.dialects.compile import Translation
 from gateway.dialects.grammar import Step
 from gateway.dialects.running import Mismatch
-from gateway.errors import ErpRefused, GatewayError, Invalid, OutcomeUnknown, StaleEtag
+from gateway.errors import ErpRefused, EtagRequired, GatewayError, Invalid, Malformed, OutcomeUnknown, StaleEtag
 from gateway.protocols.port import Answer, ErpRefusal, NativeDocument, NativeKey, Shape, StepCall
 from gateway.reads.authoritative import ErpSide, Found, belongs, decoded, find, key_of, meaning, shown_etag
 from gateway.store.sql import StoreDown
@@ -154,16 +154,34 @@ def stood(side: ErpSide, patch: Document, now: Document) -> Document:
     return {name: now.get(name) for name in patch if name in now or name not in lacking}
 
 
-async def current(side: ErpSide, key: str, if_match: ETag | None, deadline_s: float) -> Found:
+async def current(side: ErpSide, key: str, deadline_s: float, if_match: Condition = ANY_VERSION) -> Found:
     """The document as it is now.
 
     It is read before any write to it: an ERP's keys do not name the plant, and nobody may write through a plant that is not
-    the document's. Raises: NoSuchDocument, StaleEtag.
+    the document's. What is not there is told before the condition is looked at (RFC 9110 section 13.2.1).
+    Raises: NoSuchDocument, EtagRequired, Malformed, StaleEtag.
     """
     found = await find(side, key, deadline_s)
-    if if_match is not None and str(found.etag) != str(if_match):
-        raise StaleEtag("The document changed since it was read.")
+    named_by(if_match)
+    if not if_match.holds(found.etag):
+        raise StaleEtag(_why_stale(if_match, found))
     return found
+
+
+def named_by(if_match: Condition) -> None:
+    """Whether the version is named, where one has to be. Raises: EtagRequired, Malformed."""
+    if if_match.broken:
+        raise Malformed("If-Match holds ETags with commas between them, or *.", field="If-Match")
+    if if_match.missing:
+        raise EtagRequired("A change needs If-Match with the ETag of the document that was read; * names none.")
+
+
+def _why_stale(if_match: Condition, found: Found) -> str:
+    if not if_match.tags:
+        return "If-Match names no ETag that this API gave out: read the document, and send its ETag as it is."
+    if all((tag.side, tag.term) != (found.etag.side, found.etag.term) for tag in if_match.tags):
+        return "The document has moved to the other ERP since it was read: read it again."
+    return "The document changed since it was read."
 
 
 def step_call(side: ErpSide, p: Prepared, number: int, key: NativeKey, *, token: str, rule: Rule) -> StepCall:

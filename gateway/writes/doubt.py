@@ -143,7 +143,7 @@ class Doubt:
         rule = place.manifest.rule(leg.intent.object, verb)
         try:
             body, own = await self._preparation.body(leg, place), await self._preparation.own_key(leg, place)
-            found = await current(side, own, None, self._timing.deadline_s())
+            found = await current(side, own, self._timing.deadline_s())
             again = prepared(side, verb, body, found)._replace(etag=step.etag)
         except NoSuchDocument as err:
             await self._ask(leg, err.detail)
@@ -187,7 +187,7 @@ class Doubt:
         rule = place.manifest.rule(leg.intent.object, leg.intent.verb)
         try:
             body, own = await self._preparation.body(leg, place), await self._preparation.own_key(leg, place)
-            found = await current(place.side, own, None, self._timing.deadline_s())
+            found = await current(place.side, own, self._timing.deadline_s())
         except NoSuchDocument as err:
             if err.extra.get("reason") != "another-number":
                 return False

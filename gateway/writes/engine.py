@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from gateway.core.canonical import OBJECTS, Document, ObjectSpec
 from gateway.core.canonical.stored import dumped, loaded
 from gateway.core.crosswalk import SHOWN, Number, canonical_id, erp_space, parents
-from gateway.core.etags import ETag, content_hash, parse
+from gateway.core.etags import Condition, content_hash, parse
 from gateway.core.intents import (
     Accept,
     Accepted,
@@ -70,7 +70,7 @@ class Write(NamedTuple):
     verb: str
     key: str | None
     document: Document | None
-    if_match: ETag | None
+    if_match: Condition
     places: tuple[Place, ...]
     client: str
     subject: str
@@ -235,7 +235,7 @@ class Writes:
             if not w.one_number:
                 same = place.manifest.same_numbers
                 own = await key_for_erp(self.crosswalk, side.name, w.spec.name, w.key, same)
-            found = await current(side, own, w.if_match, w.deadline_s)
+            found = await current(side, own, w.deadline_s, w.if_match)
             await w.permitted(found.document)
         body = w.document
         if body is not None and not w.one_number:
@@ -259,7 +259,7 @@ class Writes:
             id=id_, lane=lane, plant=w.cell.plant, domain=w.cell.domain, object=w.spec.name, verb=w.verb,
             epoch=w.cell.epoch, term=w.cell.term, side=side.side, content=w.content,
             created_us=self.timing.wall_us(), client=w.client, subject=w.subject, key=w.key,
-            document=_kept(w, side, found), if_match=str(w.if_match) if w.if_match else None, version=w.version, parents=above,
+            document=_kept(w, side, found), if_match=_matched(w, found), version=w.version, parents=above,
         )  # fmt: skip
         return intent, names, w.key is None
 
@@ -365,7 +365,12 @@ def _looks_again(w: Write, side: ErpSide, ready: Prepared) -> bool:
     Where the ERP's own lock does not see all that If-Match names, and where there seems to be nothing to send.
     """
     unlocked = ready.etag is None or bool(side.translation.plan.beside)
-    return (w.if_match is not None and unlocked) or ready.nothing
+    return (w.if_match.tags is not None and unlocked) or ready.nothing
+
+
+def _matched(w: Write, found: Found | None) -> str | None:
+    """The version that the caller named, as it is written: of several the one that the document has."""
+    return str(found.etag) if found is not None and w.if_match.tags is not None else None
 
 
 def fingerprint_of(plant: str, object_: str, verb: str, key: str | None, document: Document | None) -> str:

@@ -73,7 +73,7 @@ class Preparation:
         body, found = await self.body(leg, place), None
         if intent.key is not None:
             key = await self.own_key(leg, place)
-            found = await current(side, key, None, self._timing.deadline_s())
+            found = await current(side, key, self._timing.deadline_s())
             self._as_read(leg, found)
             self._not_moved(leg, place, body, found)
         ready = prepared(side, intent.verb, body, found)
@@ -164,7 +164,7 @@ class Preparation:
     async def as_before(self, leg: Claimed, place: Place, step: StepRecord) -> Prepared:
         """The call to an existing document as it was sent: read again, but with the lock of the first time."""
         body = await self.body(leg, place)
-        found = await current(place.side, await self.own_key(leg, place), None, self._timing.deadline_s())
+        found = await current(place.side, await self.own_key(leg, place), self._timing.deadline_s())
         return prepared(place.side, leg.intent.verb, body, found)._replace(etag=step.etag)
 
 

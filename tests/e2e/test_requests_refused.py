@@ -288,16 +288,25 @@ def test_a_change_without_if_match_is_refused(hamburg: Plant) -> None:
     refused(hamburg.change("production-orders", "1000000", {"quantity": {"value": "1"}}), 428, "etag-required")
 
 
-@pytest.mark.parametrize("etag", ["*", "W/x", '"foreign"', "L1n.eA", '"L1n.eA", "L1n.eQ"'])
-def test_an_if_match_that_is_not_ours_is_malformed(hamburg: Plant, etag: str) -> None:
+@pytest.mark.parametrize("etag", ["W/x", "L1n.eA", '"L1n.eA" "L1n.eQ"', '"foreign', '*, "L1n.eA"'])
+def test_an_if_match_that_is_none_is_malformed(hamburg: Plant, etag: str) -> None:
     answer = hamburg.change("production-orders", "1000000", {"quantity": {"value": "1"}}, etag)
     assert refused(answer, 400, "malformed")["field"] == "If-Match"
 
 
-@pytest.mark.parametrize("etag", ['"L1n.eA"', '"C1n.eA"', '"L9n.eA"'])
-def test_an_etag_of_an_older_document_or_of_the_other_erp_is_stale(hamburg: Plant, etag: str) -> None:
+STALE = ['"L1n.eA"', '"C1n.eA"', '"L9n.eA"', '"foreign"', '""', 'W/"foreign"', '"foreign", "L1n.eA"']
+
+
+@pytest.mark.parametrize("etag", STALE)
+def test_an_etag_of_an_older_document_of_the_other_erp_or_of_a_stranger_is_stale(hamburg: Plant, etag: str) -> None:
     answer = hamburg.change("production-orders", "1000000", {"quantity": {"value": "1"}}, etag)
     refused(answer, 412, "stale-etag")
+
+
+@pytest.mark.parametrize("etag", [None, "*", "0", '"foreign"', '"L9n.eA"'])
+def test_what_is_not_there_is_told_before_the_condition_is_looked_at(hamburg: Plant, etag: str | None) -> None:
+    answer = hamburg.change("production-orders", "999999", {"quantity": {"value": "1"}}, etag)
+    refused(answer, 404, "no-such-document")
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,41 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.etags import SHAPE, ETag, content_hash, parse
+from gateway.core.etags import SHAPE, ETag, condition, content_hash, parse
 
 
 @given(st.sampled_from(["legacy", "cloud"]), st.integers(1, 999), st.text())
 def test_an_etag_reads_as_it_was_written(side: str, term: int, native: str) -> None:
     etag = ETag(side, term, native=native)  # type: ignore[arg-type]
     assert parse(str(etag)) == etag
-    assert parse(f"W/{etag}") == etag
+    assert condition(f" {etag} ").tags == (etag,)
+    assert condition(f'"x",{etag} , W/"y"').tags == (etag,)
 
 
 @given(st.text())
 def test_what_is_not_written_as_ours_is_none(text: str) -> None:
-    assert (parse(text) is not None) is bool(re.fullmatch(f"(W/)?{SHAPE}", text.strip()))
+    assert (parse(text) is not None) is bool(re.fullmatch(SHAPE, text))
+
+
+@pytest.mark.parametrize("text", ['"x"', '""', 'W/"x"', 'W/"L1n.eA"', '"x", W/"L1n.eA"'])
+def test_a_strangers_etag_and_a_weak_one_are_no_documents(text: str) -> None:
+    assert not condition(text).holds(ETag("legacy", 1, native="x"))
+
+
+@pytest.mark.parametrize("text", [None, "*"])
+def test_whoever_names_no_version_means_any(text: str | None) -> None:
+    assert condition(text).holds(ETag("legacy", 1, native="x"))
+    assert condition(text, required=True).missing
+
+
+@pytest.mark.parametrize("text", ["", "x", '"x', "W/x", '"x" "y"', '"x",', '*, "x"', 'w/"x"', '"x\x7f"', '"\u00fc"'])
+def test_what_is_no_condition_is_broken_and_holds_for_nothing(text: str) -> None:
+    assert condition(text).broken
+    assert not condition(text).holds(ETag("legacy", 1, native="x"))
 
 
 @given(st.from_regex(SHAPE, fullmatch=True))
