@@ -6,7 +6,7 @@ GatewayError
 │   ├── RequestTimeout
 │   ├── NotAuthenticated  Denied
 │   ├── UnroutedPlant  UnknownVersion  UnknownResource  NoSuchDocument  VersionGone
-│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  LaneParked  NoSuchCase  CaseMoved
+│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  NoSuchPage  LaneParked  NoSuchCase  CaseMoved
 │   ├── IdempotencyMissing  IdempotencyMismatch  IdempotencyInFlight
 │   └── Conflict  StaleEtag  EtagRequired
 ├── Unavailable        waiting helps: PolicyUnavailable  KeysUnavailable  ErpDown  ErpTimeout  ErpBusy  Overloaded  NotYet  Draining
@@ -203,6 +203,12 @@ class NoSuchOperation(Refused):
     """There is no such operation, or it is another caller's."""
 
     code = "no-such-operation"
+
+
+class NoSuchPage(Refused):
+    """The cursor leads to no page of this list."""
+
+    code = "no-such-page"
 
 
 class LaneParked(Refused):

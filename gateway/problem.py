@@ -44,6 +44,7 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
         errors.Conflict: Problem(409, "Read the document again, then try again.", "Nothing."),
         errors.StaleEtag: Problem(412, "Read the document again and repeat the change on it.", "Nothing."),
         errors.EtagRequired: Problem(428, "Send If-Match.", "Nothing."),
+        errors.NoSuchPage: Problem(404, "Start the list again, without a cursor.", "Nothing."),
         errors.NoSuchOperation: Problem(404, "Check the operation's id.", "Nothing; the journal keeps operations for a time."),
         errors.LaneParked: Problem(409, "Ask the migration team; an earlier write waits.", "Close the case of this document."),
         errors.NoSuchCase: Problem(404, "Nothing: the admin port answers it.", "Check the number with `changeover case list`."),
@@ -70,6 +71,10 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
 INTERNAL = Problem(500, "Report the request id.", "Look at the log line of the request id: it is our fault.")
 _BUSY_BY_CALLER, _NO_ROOM = "rate_class", 503
 _DOWN_FOR_S = 1  # an ERP that is down says nothing about when it will be back
+_UNJUDGED = (
+    "missing",
+    "two-credentials",
+)  # no credential was looked at, so none is called invalid (RFC 6750 section 3)
 _HEADERS_ONLY = ("allow", "retry_after_s")
 
 
@@ -127,8 +132,8 @@ class _Internal(errors.Broken):
 def _headers(error: errors.GatewayError) -> list[tuple[str, str]]:
     headers = []
     if isinstance(error, errors.NotAuthenticated):
-        reason = str(error.extra.get("reason", ""))
-        detail = "" if reason == "missing" else ', error="invalid_token"'
+        judged = error.extra.get("reason") not in _UNJUDGED
+        detail = ', error="invalid_token"' if judged else ""
         headers.append(("www-authenticate", f'Bearer realm="changeover"{detail}'))
     if isinstance(error, errors.MethodNotAllowed):
         headers.append(("allow", ", ".join(error.extra.get("allow", ()))))

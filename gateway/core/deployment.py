@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.core.canonical import DOMAINS
+from gateway.core.canonical.kinds import PLANT_ID
 from gateway.core.phases import DECLARABLE
 from gateway.core.waves import Cell
 
-PlantCode = Annotated[str, StringConstraints(pattern=r"^(?:\*|[A-Z0-9][A-Z0-9_-]{0,31})$")]
+PlantCode = Annotated[str, StringConstraints(pattern=rf"^(?:\*|{PLANT_ID})$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^(?:env:[A-Z][A-Z0-9_]*|file:/.+)$")]
 Url = Annotated[str, StringConstraints(pattern=r"^(?:https?://[^\s@?#]+|env:[A-Z][A-Z0-9_]*)$")]

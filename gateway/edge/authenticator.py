@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.edge.api_keys import ApiKeys
 from gateway.edge.headers import Headers
 from gateway.edge.tokens import Caller, TokenVerifier
-from gateway.errors import Malformed, NotAuthenticated
+from gateway.errors import NotAuthenticated
 
 
 class Authenticator:
@@ -15,10 +15,10 @@ class Authenticator:
         self.tokens, self._keys = tokens, keys
 
     async def caller(self, headers: Headers, now: float) -> Caller:
-        """Raises: NotAuthenticated, KeysUnavailable, Malformed: two credentials at once."""
+        """Two credentials at once are none: neither is looked at. Raises: NotAuthenticated, KeysUnavailable."""
         authorization, key = headers.get("authorization"), headers.get("x-api-key")
         if authorization is not None and key is not None:
-            raise Malformed("Send a token or an API key, not both.", field="Authorization")
+            raise NotAuthenticated("Send a token or an API key, not both.", reason="two-credentials")
         if key is not None:
             return self._keys.verify(key, now)
         if authorization is None:

@@ -13,12 +13,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from gateway.core.canonical.kinds import PLANT_ID
 from gateway.errors import Malformed
 
 MAX_PARAMETERS = 64
 MAX_KEY_CHARS = 128
 
-_PLANT = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,31}")
+_PLANT = re.compile(PLANT_ID)
 _ACTION = re.compile(r"[a-z][a-z-]*")
 _PLAIN_PATH = re.compile(rb"/[A-Za-z0-9_~!$&'()*+,;=:@/.|-]*")
 _RAW_PATH = re.compile(rb"/[!-~]*")
@@ -59,7 +60,7 @@ def parse_target(raw_path: bytes, query_string: bytes, *, repeatable: Collection
 def plant_id(segment: str) -> str:
     """Raises: Malformed, unless it is a plant id (or a domain id written alike)."""
     if _PLANT.fullmatch(segment) is None:
-        raise Malformed("A plant id is up to 32 of A-Z, 0-9, _ and -.", field="plant")
+        raise Malformed("A plant id is up to 16 of A-Z, 0-9, _ and -.", field="plant")
     return segment
 
 

@@ -110,7 +110,7 @@ async def _list(x: Exchange, side: ErpSide, listing: Listing) -> Result:
     where = listing.filter
     if numbers:
         where = await _own_numbers(numbers, side, where)
-    place = read_cursor(listing.cursor, cell, side.side, listing) if listing.cursor else None
+    place = read_cursor(listing.cursor, cell, side.side, listing) if listing.cursor is not None else None
     try:
         shown, place = await _page(x, side, listing, where, place)
     except Unfilterable as err:

@@ -16,10 +16,11 @@ from gateway.core.waves import Cell
 from gateway.dialects.codecs import Codec
 from gateway.dialects.compile import Translation
 from gateway.dialects.resolve import Entry
-from gateway.errors import Malformed
+from gateway.errors import Malformed, NoSuchPage
 from gateway.pipeline.exchange import Exchange, Listing, required
 from gateway.protocols.filters import FieldKind, parse_filter
 
+CURSOR = "^[A-Za-z0-9_-]+$"
 _PARAMETERS = ("filter", "order", "limit", "cursor", "fields")
 
 
@@ -59,10 +60,14 @@ def _entries(client: Translation, names: list[str]) -> dict[str, Entry]:
 def _filter(text: str | None, resource: Resource, client: Translation) -> Filter:
     if text is None:
         return EVERYTHING
-    entries = _entries(client, resource.filter)
-    spec = client.plan.spec
-    kinds = {name: _kind(spec.field(entry.canonical[0]), entry) for name, entry in entries.items()}
-    return _canonical(client.plan.spec, parse_filter(text, kinds), entries)
+    read = parse_filter(text, filter_kinds(resource, client))
+    return _canonical(client.plan.spec, read, _entries(client, resource.filter))
+
+
+def filter_kinds(resource: Resource, client: Translation) -> dict[str, FieldKind]:
+    """The fields that a collection can be filtered on, in the version's words."""
+    spec, entries = client.plan.spec, _entries(client, resource.filter)
+    return {name: _kind(spec.field(entry.canonical[0]), entry) for name, entry in entries.items()}
 
 
 def _kind(spec: FieldSpec, entry: Entry) -> FieldKind:
@@ -147,15 +152,15 @@ def write_cursor(place: str, cell: Cell, side: str, listing_: Listing) -> str:
 
 
 def read_cursor(text: str, cell: Cell, side: str, listing_: Listing) -> str:
-    """The ERP's place in a client's cursor. Raises: Malformed: not ours, of another list, or of before the plant moved."""
+    """The ERP's place in a client's cursor. Raises: NoSuchPage: not ours, of another list, or of before the plant moved."""
     try:
         place, was_side, term, query = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, RecursionError) as err:
-        raise Malformed("The cursor is none of this API.", field="cursor") from err
+        raise NoSuchPage("The cursor is none of this API.", field="cursor") from err
     if (was_side, term) != (side, cell.term):
-        raise Malformed("The cursor is too old: start the list again.", field="cursor", code="cursor-expired")
+        raise NoSuchPage("The cursor is too old: start the list again.", field="cursor", code="cursor-expired")
     if query != _fingerprint(listing_) or not isinstance(place, str):
-        raise Malformed("The cursor belongs to another list.", field="cursor")
+        raise NoSuchPage("The cursor belongs to another list.", field="cursor")
     return place
 
 

@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.core.canonical import OBJECTS
+from gateway.core.canonical.kinds import PLANT_ID
 from gateway.core.contracts import Action, Contract, Resource
-from gateway.core.etags import SHAPE
+from gateway.core.etags import TAG
+from gateway.core.letters import LETTERS
+from gateway.core.waves import ENTERPRISE
+from gateway.dialects.compile import Translation
 from gateway.dialects.library import Dialect
+from gateway.edge.paths import MAX_KEY_CHARS
+from gateway.pipeline.exchange import required
+from gateway.pipeline.listing import CURSOR, filter_kinds
 from gateway.pipeline.recall import KEY as IDEMPOTENCY_KEY
+from gateway.protocols.filter_pattern import filter_pattern
+from gateway.protocols.filters import MAX_BYTES, MAX_DEPTH, MAX_NODES
 from gateway.surfaces.openapi_answers import ID, SCHEMAS, Asked, Problems, good, headers
 from gateway.surfaces.openapi_schemas import fields, patch_name, schemas
 
@@ -18,14 +27,22 @@ PLANT = {
     "name": "plant",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "pattern": "^[A-Z0-9][A-Z0-9_-]{0,31}$"},
+    "schema": {"type": "string", "pattern": f"^{PLANT_ID}$"},
 }
+_FIRST, _LAST, _WITHIN = (f"[{ascii_}0-\\[\\]-~{LETTERS}]" for ascii_ in (r"!-$&-\-", "!-$&-.", " -$&-."))
 KEY: Json = {
     "name": "key",
     "in": "path",
     "required": True,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+    "description": "A colon in it is written %3A. Letters of other scripts are taken too, in Unicode normalisation form C.",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_KEY_CHARS,
+        "pattern": f"^{_FIRST}({_WITHIN}*{_LAST})?$",
+    },
 }
+"""Printable, without slashes and percent signs, no space at the ends. One that begins with a dot is taken where it is no dot segment."""
 OPERATION = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": ID}}
 
 
@@ -83,7 +100,8 @@ class _Paths:
         made: Json = {}
         if "list" in rule.verbs:
             asked = Asked(self._contract, "list", OBJECTS[rule.object])
-            parameters = [*plant, *_list_parameters(self._contract, rule)]
+            client = self._dialect.of(rule.object, ENTERPRISE)
+            parameters = [*plant, *_list_parameters(self._contract, rule, required(client, rule.object))]
             made["get"] = self._operation(f"list-{name}", f"List {name}", asked, parameters)
         if "create" in rule.verbs:
             asked = self._write(rule, "create", rule.object, creates=True, body=True)
@@ -137,8 +155,9 @@ def _bound(object_: str, field: str) -> Json:
 
 
 def _if_match(*, required: bool) -> Json:
-    text = "The ETag of the document as it was read."
-    schema = {"type": "string", "pattern": f"^(W/)?{SHAPE}$"}
+    any_ = "`*` names no version: 428." if required else "`*` is any version."
+    text = f"The ETag of the document as it was read. Any other one, a weak one too, is 412. {any_}"
+    schema = {"type": "string", "pattern": f"^{TAG}$"}
     return {"name": "If-Match", "in": "header", "required": required, "description": text, "schema": schema}
 
 
@@ -165,15 +184,12 @@ def _fields(names: list[str]) -> Json:
     return _listed("fields", names, "Only these top-level fields, with commas between them.")
 
 
-def _list_parameters(contract: Contract, rule: Resource) -> list[Json]:
+def _list_parameters(contract: Contract, rule: Resource, client: Translation) -> list[Json]:
     limits = contract.limits
     limit = {"type": "integer", "minimum": 1, "maximum": limits.page_max, "default": limits.page_default}
     made: list[Json] = []
     if rule.filter:
-        text = "Comparisons (eq, ne, gt, ge, lt, le, in) with and, or, not, on: " + ", ".join(rule.filter)
-        made.append(
-            {"name": "filter", "in": "query", "schema": {"type": "string", "minLength": 1}, "description": text}
-        )
+        made.append(_filter(rule, client))
     if rule.order:
         words = [f"{name}{direction}" for name in rule.order for direction in ("", " asc", " desc")]
         made.append(_listed("order", words, "By these, the first one first."))
@@ -183,10 +199,19 @@ def _list_parameters(contract: Contract, rule: Resource) -> list[Json]:
         {
             "name": "cursor",
             "in": "query",
-            "schema": {"type": "string"},
-            "description": "`next` of the page before; only a page without one is the last.",
+            "schema": {"type": "string", "pattern": CURSOR},
+            "description": "`next` of the page before; only a page without one is the last. Any other one is 404.",
         },
     ]
+
+
+def _filter(rule: Resource, client: Translation) -> Json:
+    text = (
+        f"Comparisons (eq, ne, gt, ge, lt, le, in) with and, or, not, on: {', '.join(rule.filter)}. Up to {MAX_BYTES} bytes and "
+        f"{MAX_NODES} parts; parentheses may stand in others, up to {MAX_DEPTH} deep, of which the pattern shows the first."
+    )
+    schema = {"type": "string", "pattern": filter_pattern(filter_kinds(rule, client))}
+    return {"name": "filter", "in": "query", "schema": schema, "description": text}
 
 
 def _body(name: str, media: str) -> Json:

@@ -58,6 +58,7 @@ PROBLEMS: tuple[tuple[Callable[[Asked], bool], tuple[type[errors.GatewayError], 
         errors.ErpTimeout, errors.ErpAnswerBroken,
     )),
     (lambda a: a.reads, (errors.RouteUnknown,)),
+    (lambda a: a.verb == "list", (errors.NoSuchPage,)),
     (lambda a: a.named, (errors.NoSuchDocument,)),
     (lambda a: a.reads or a.named, (errors.DialectBroken,)),
     (lambda a: a.writes, (

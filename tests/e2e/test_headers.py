@@ -158,12 +158,13 @@ def test_every_described_path_allows_the_methods_it_is_described_with_and_says_s
     gateway: RunningGateway, version: str
 ) -> None:
     asked, refused_ = gateway.client(None), gateway.client("admin")
+    forged = gateway.client(None, **{"X-API-Key": "co_nobody_" + "x" * 43})
     paths = asked.get(f"/openapi/{version}.json").json()["paths"]
     assert paths
     for path, operations in paths.items():
         url = f"/api/{version}{path.replace('{plant}', '1000').replace('{key}', '1').replace('{id}', '0' * 32)}"
         methods = {method.upper() for method in operations} | {"OPTIONS"} | ({"HEAD"} if "get" in operations else set())
-        for answer in (asked.options(url), refused_.delete(url), refused_.put(url)):
+        for answer in (asked.options(url), refused_.delete(url), asked.put(url), forged.delete(url)):
             assert answer.headers["allow"] == ", ".join(sorted(methods)), (path, answer.request.method)
             assert answer.status_code == (204 if answer.request.method == "OPTIONS" else 405)
 

@@ -71,9 +71,16 @@ def test_a_key_nobody_was_given_is_refused(gateway: RunningGateway, key: str) ->
     refused(answer, 401, "not-authenticated")
 
 
-def test_a_key_and_a_token_together_are_refused(gateway: RunningGateway) -> None:
-    answer = Plant(gateway.client("mes", Authorization=f"Bearer {gateway.token()}"), "1000").ordered()
-    assert answer.status_code in (400, 401)
+@pytest.mark.parametrize("authorization", ["Bearer {token}", "Bearer forged", "Basic bWVzOnNlY3JldA==", "0"])
+def test_a_key_and_a_token_together_are_refused_whichever_of_them_holds(
+    gateway: RunningGateway, authorization: str
+) -> None:
+    both = authorization.format(token=gateway.token())
+    for key in ("mes", None):
+        more = {} if key else {"X-API-Key": "co_nobody_" + "x" * 43}
+        answer = Plant(gateway.client(key, Authorization=both, **more), "1000").ordered()
+        assert refused(answer, 401, "not-authenticated")["reason"] == "two-credentials"
+        assert answer.headers["www-authenticate"] == 'Bearer realm="changeover"'
 
 
 def test_a_caller_of_one_plant_may_not_touch_another(gateway: RunningGateway) -> None:

@@ -108,7 +108,9 @@ Date = Annotated[date, Kind("date")]
 DateTime = Annotated[datetime, Kind("datetime", rules=(AfterValidator(_utc),))]
 Unit = Annotated[str, Kind("unit", rules=(AfterValidator(_unit),))]
 Currency = Annotated[str, Kind("currency", rules=(AfterValidator(_currency),))]
-PlantId = Annotated[str, identifier(8)]
+PLANT_ID = "[A-Z0-9][A-Z0-9_-]{0,15}"
+"""A plant's id in paths and content."""
+PlantId = Annotated[str, identifier(16)]
 
 
 class Canonical(BaseModel):

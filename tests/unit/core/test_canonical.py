@@ -34,7 +34,7 @@ def test_a_sound_order_has_no_flaws_and_keeps_its_leading_zeros() -> None:
         ("planned_start", datetime(2026, 12, 1), "zone"),  # noqa: DTZ001
         ("item", "a/b", "pattern"),
         ("item", " a", "pattern"),
-        ("plant", "x" * 9, "8 characters"),
+        ("plant", "x" * 17, "16 characters"),
         ("status", "lost", "pattern"),
     ],
 )

@@ -123,12 +123,12 @@ def test_a_listed_parameter_may_be_given_more_than_once() -> None:
         parse_target(b"/", b"x=1&x=2", repeatable={"id"})
 
 
-@pytest.mark.parametrize("text", ["1000", "DE01", "A", "A_B-1", "A" * 32])
+@pytest.mark.parametrize("text", ["1000", "DE01", "A", "A_B-1", "A" * 16])
 def test_plant_ids_pass(text: str) -> None:
     assert plant_id(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "a", "_A", "-A", "A" * 33, "A B", "1000\n", "\uff11000", "..", "A/B", "*", "Ä"])
+@pytest.mark.parametrize("text", ["", "a", "_A", "-A", "A" * 17, "A B", "1000\n", "\uff11000", "..", "A/B", "*", "Ä"])
 def test_anything_else_is_no_plant_id(text: str) -> None:
     with pytest.raises(Malformed):
         plant_id(text)
