@@ -64,7 +64,10 @@ ANY_VERSION = Condition()
 
 
 def condition(text: str | None, *, required: bool = False) -> Condition:
-    """What If-Match says (RFC 9110 section 13.1.1): tags that are not of ours, and weak ones, are no document's."""
+    """What If-Match says (RFC 9110 section 13.1.1): tags that are not of ours are no document's.
+
+    A proxy that compresses answers marks our tags as weak. They still say one version exactly, so they are taken for what they were.
+    """
     if text is None:
         return Condition(required=required)
     text = text.strip(" \t")
@@ -72,7 +75,7 @@ def condition(text: str | None, *, required: bool = False) -> Condition:
         return Condition((), required, broken=True)
     if text == "*":
         return Condition(required=required)
-    found = (parse(tag) for tag in _TAG.findall(text))
+    found = (parse(tag.removeprefix("W/")) for tag in _TAG.findall(text))
     return Condition(tuple(etag for etag in found if etag is not None), required)
 
 

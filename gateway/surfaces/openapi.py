@@ -156,7 +156,7 @@ def _bound(object_: str, field: str) -> Json:
 
 def _if_match(*, required: bool) -> Json:
     any_ = "`*` names no version: 428." if required else "`*` is any version."
-    text = f"The ETag of the document as it was read. Any other one, a weak one too, is 412. {any_}"
+    text = f"The ETag of the document as it was read. Any other one is 412. {any_}"
     schema = {"type": "string", "pattern": f"^{TAG}$"}
     return {"name": "If-Match", "in": "header", "required": required, "description": text, "schema": schema}
 

@@ -80,7 +80,9 @@ HEADERS: dict[str, Json] = {
     "X-Request-Id": _text("The caller's own, where it sent a sound one.", pattern="^[A-Za-z0-9._-]{8,64}$"),
     "traceparent": _text("W3C trace context."),
     "Server-Timing": _text("Milliseconds in each stage."),
-    "X-Route": _text("Side, epoch and phase that answered, such as `cloud; epoch=7; phase=dual_cloud`."),
+    "X-Route": _text(
+        "Side, epoch and phase that answered, such as `cloud; epoch=7; phase=dual_cloud`; of a repeated write those of before."
+    ),
     "X-Op-Id": _text("The write's id: `/operations/{id}` tells of it.", pattern=ID),
     "Idempotent-Replayed": _text("The answer of an earlier request with the same Idempotency-Key.", const="true"),
     "ETag": _text("For If-Match.", pattern=f"^{SHAPE}$"),
@@ -94,8 +96,10 @@ HEADERS: dict[str, Json] = {
 
 
 def headers(contract: Contract) -> Json:
-    """The headers that every answer of a version may have, and `Retry-After` and `WWW-Authenticate`."""
-    return {name: HEADERS[name] for name in (*_common(contract), "X-Route", "Retry-After", "WWW-Authenticate")}
+    """The headers that every answer of a version may have, and those that some have."""
+    return {
+        name: HEADERS[name] for name in (*_common(contract), "X-Route", "X-Op-Id", "Retry-After", "WWW-Authenticate")
+    }
 
 
 def _common(contract: Contract) -> list[str]:
@@ -139,7 +143,17 @@ class Problems:
         }
 
 
-_TOLD_WITH = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_TOLD_WITH = {
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After", "X-Op-Id"),
+    412: ("X-Op-Id",),
+    422: ("X-Op-Id",),
+    429: ("Retry-After",),
+    502: ("X-Op-Id",),
+    503: ("Retry-After", "X-Op-Id"),
+    504: ("X-Op-Id",),
+}
+"""X-Op-Id: of a write that stands in the journal."""
 
 
 def good(asked: Asked) -> Json:
@@ -174,7 +188,7 @@ def _written(asked: Asked, description: str, schema: Json | None, *needed: str, 
 
 
 def _answer(asked: Asked, description: str, schema: Json | None, *needed: str, optional: tuple[str, ...] = ()) -> Json:
-    """One answer. What is repeated from the journal went to no ERP now, and has no route."""
+    """One answer. What is repeated from the journal may tell no route any more."""
     routed = ("X-Route",) if asked.reads else ()
     made = {name: {**HEADERS[name], "required": True} for name in (*_common(asked.contract), *routed, *needed)}
     if asked.writes:

@@ -25,9 +25,13 @@ def test_what_is_not_written_as_ours_is_none(text: str) -> None:
     assert (parse(text) is not None) is bool(re.fullmatch(SHAPE, text))
 
 
-@pytest.mark.parametrize("text", ['"x"', '""', 'W/"x"', 'W/"L1n.eA"', '"x", W/"L1n.eA"'])
-def test_a_strangers_etag_and_a_weak_one_are_no_documents(text: str) -> None:
+@pytest.mark.parametrize("text", ['"x"', '""', 'W/"x"', '"L2n.eA"', '"x", W/"L2n.eA"'])
+def test_a_strangers_etag_and_an_old_one_are_no_documents(text: str) -> None:
     assert not condition(text).holds(ETag("legacy", 1, native="x"))
+
+
+def test_an_etag_that_a_proxy_made_weak_still_says_its_version() -> None:
+    assert condition('"x", W/"L1n.eA"').holds(ETag("legacy", 1, native="x"))
 
 
 @pytest.mark.parametrize("text", [None, "*"])
