@@ -100,6 +100,7 @@ def test_ctrl_c_while_an_erp_is_down_ends_the_traffic_and_the_erps_still_get_wha
     code, stdout = terminal.ended()
     figures = json.loads(stdout.splitlines()[-1])
     assert code == 0, terminal.said
+    assert terminal.said.endswith("\n")  # or the figures would stand behind it where both go to one file
     assert figures["requests"] > 0
     assert figures["translated"] > 0
     assert not any(figures[name] for name in ("client_errors", "lost", "duplicated", "diverged"))

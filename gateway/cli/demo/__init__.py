@@ -32,13 +32,13 @@ def demo(
     if verdict is None:
         raise typer.Exit(Exit.INTERRUPTED)
     figures = verdict.figures
-    if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-    else:
-        show([{**figures, **figures["by_side"]} | {"by_side": None}], Format.TABLE)
     for reference, words in list(verdict.diverged.items())[:5]:
         progress.print(f"{reference} is not the same in both ERPs: {words}", style="red", markup=False)
     for reference in verdict.mistranslated[:5]:
         progress.print(f"{reference} stands in an ERP otherwise than it was sent", style="red", markup=False)
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        show([{**figures, **figures["by_side"]} | {"by_side": None}], Format.TABLE)
     if not verdict.good:
         fail("the demo found errors: see the figures above")

@@ -81,6 +81,8 @@ class _Show:
                     await asyncio.gather(*working)
                     await self._drained()
             finally:
+                if not progress.is_terminal:
+                    progress.line()  # the picture leaves its last line open there
                 for task in (watching, *working):
                     task.cancel()
                 await asyncio.gather(watching, *working, return_exceptions=True)

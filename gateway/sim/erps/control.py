@@ -40,9 +40,10 @@ class Control:
             return self.erp.refused(refusal)
 
     def truth(self, request: Request) -> Answer:
-        """`?since=N` gives the entries after number N, `Accept: application/x-ndjson` one a line."""
-        since = int(pairs(request.query).get("since", "0"))
-        found = [entry.as_json() for entry in self.erp.truth[since:]]
+        """`?since=N` gives the entries after number N, `&entity=` those of an entity set, `Accept: application/x-ndjson` one a line."""
+        asked = pairs(request.query)
+        since, entity = int(asked.get("since", "0")), asked.get("entity")
+        found = [entry.as_json() for entry in self.erp.truth[since:] if entity in (None, entry.entity)]
         if _LINES in request.headers.get("accept", ""):
             return Answer(200, body=b"".join(orjson.dumps(e) + b"\n" for e in found), content_type=_LINES)
         return _json(found)

@@ -154,5 +154,7 @@ def test_the_truth_can_be_followed_from_where_one_left_off(cloud: Caller) -> Non
     lines = since.text.splitlines()
     assert len(lines) == len(cloud.truth()) - known
     assert f'"seq":{known + 1},' in lines[0]
+    orders = cloud.http.get("/_truth?entity=ProductionOrder").json()
+    assert [entry["entity"] for entry in orders] == ["ProductionOrder"] * 2
     cloud.http.post("/_reset")
     assert cloud.truth() == []
