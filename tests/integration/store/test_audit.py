@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
-from gateway.settings import shipped
 from gateway.store.audit import Asked, audit, audit_of_case
-from gateway.store.engine import Store
-from gateway.store.schema import migrate
 from gateway.store.sql import Database
 from gateway.store.working_set import audited
-from tests.support.databases import KINDS, new_database
 
 ROWS = (
     (10, "serve", "apply", {"plan": "p1"}),
@@ -25,23 +19,12 @@ ROWS = (
 )
 
 
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with new_database(request, tmp_path) as made:
-        yield made
-
-
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    store = Store(url)
-    await migrate(store, shipped() / "migrations")
-    made = store.journal_database()
+async def database(database: Database) -> Database:
     for at_us, actor, action, detail in ROWS:
         text = json.dumps(detail, sort_keys=True)
-        await made.transaction(lambda db, a=at_us, b=actor, c=action, d=text: audited(db, a, b, c, "why", d))
-    yield made
-    await made.close()
-    await store.close()
+        await database.transaction(lambda db, a=at_us, b=actor, c=action, d=text: audited(db, a, b, c, "why", d))
+    return database
 
 
 async def times(database: Database, asked: Asked) -> list[int]:

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gateway.control.content import read_folder
 from gateway.core.canonical import OBJECTS
 from gateway.dialects.compile import Translation
-from gateway.dialects.library import load_dialects
-from gateway.settings import shipped
 from gateway.writes.carry import reworded
 from gateway.writes.feed_plan import Feed
+from tests.contract.dialects.content import dialects
 
 PART = {"item", "quantity", "unit", "storage_location"}
 SAP_PART = PART | {"line", "plant", "operation", "batch"}
 STEP = {"sequence", "description", "work_center"}
-BOUGHT = {"line", "item", "quantity", "unit", "description", "price", "price_per"}
-
-
-@cache
-def dialects() -> Any:
-    found = read_folder(shipped()).items()
-    files = {n.removeprefix("translators/"): t for n, t in found if n.startswith("translators/")}
-    return load_dialects(files, {"1000": None})
+BOUGHT = {"due_on", "line", "item", "quantity", "unit", "description", "price", "price_per"}
 
 
 def translation(dialect: str, object_: str) -> Translation:
@@ -52,7 +42,7 @@ def feed(object_: str, here: str, there: str) -> Feed:
         ("production_order", "tryton", "tryton-rest", {"components": PART}),
         ("production_order", "sap-ecc", "tryton", {"components": PART | {"batch"}, "operations": STEP}),
         ("purchase_order", "sap-ecc", "sap-s4", {"lines": BOUGHT | {"plant", "storage_location", "item_group"}}),
-        ("purchase_order", "tryton", "tryton-rest", {"lines": BOUGHT | {"due_on"}}),
+        ("purchase_order", "tryton", "tryton-rest", {"lines": BOUGHT}),
         ("item", "sap-ecc", "sap-s4", {}),
     ],
 )
