@@ -23,6 +23,7 @@ from gateway.core.waves import WaveTable
 from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import TokenVerifier
 from gateway.errors import ContentError, Mistake, SecretMissing, StoreUnusable
+from gateway.observe.key_alarm import tell_keys
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline.exchange import Clock, InForce, never
@@ -180,7 +181,7 @@ class Gateway:
         """Look at the store now and then; whatever goes wrong, what serves goes on serving and says so."""
         while True:
             await asyncio.sleep(min(self.settings.follow_s, self.settings.lease_s / 3))
-            self._tell_keys()
+            tell_keys(self.trouble, self._tokens.keys() if self._tokens is not None else {})
             try:
                 await self._look()
                 if "reconciliation" in self.trouble:
@@ -189,16 +190,6 @@ class Gateway:
             except Exception as err:  # any trouble of the store is a reason to report, not to stop
                 self.trouble["store"] = f"{type(err).__name__}: {err}"
                 log.error("store.unreachable", reason=str(err))
-
-    def _tell_keys(self) -> None:
-        """Say that an identity provider is in trouble: for a day its last keys let people in, and then nobody."""
-        for issuer, keys in (self._tokens.keys() if self._tokens is not None else {}).items():
-            name, reason = f"keys of {issuer}", keys.last_error
-            if reason is None and self.trouble.pop(name, None) is not None:
-                log.info("token_keys.read", issuer=issuer)
-            elif reason is not None and self.trouble.get(name) != reason:
-                self.trouble[name] = reason
-                log.warning("token_keys.failing", issuer=issuer, reason=reason, age_s=keys.age_s)
 
     async def _probe(self) -> None:
         """Ask the OPA server now and then for a caller who has nothing: its bundle changes without a word to us."""

@@ -69,6 +69,8 @@ class Metrics:
 
     def keys(self, issuers: Mapping[str, tuple[str | None, float | None]]) -> None:
         """Takes: by issuer what is wrong with its keys, and their age in seconds; None while there are none."""
+        self._keys_failing.clear()
+        self._keys_age.clear()
         for issuer, (reason, age_s) in issuers.items():
             self._keys_failing.labels(issuer).set(reason is not None)
             if age_s is not None:
