@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import secrets
-import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -18,7 +17,7 @@ import typer
 from gateway.cli.number_ranges import refusal, unfit
 from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
 from gateway.control import waves
-from gateway.control.content import FOLDERS, Content, load_folder
+from gateway.control.content import Content, lay_out, load_folder
 from gateway.core.phases import PHASES
 from gateway.core.waves import Change
 from gateway.edge.api_keys import generate
@@ -58,8 +57,7 @@ def init(folder: Annotated[Path, typer.Argument(help="a new or empty folder")]) 
     """Copy the reference deployment, to be edited."""
     if folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is not empty", Exit.USAGE)
-    for name in FOLDERS:
-        shutil.copytree(shipped() / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    lay_out(shipped(), folder)
     progress.print(f"Edit {folder}/routes, then: changeover plan --content {folder}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,13 @@ def read_folder(folder: Path) -> dict[str, str]:
     if unread:
         raise ContentError(unread)
     return files
+
+
+def lay_out(reference: Path, folder: Path) -> None:
+    """Copy a deployment's content, with what real systems sent, as far as the folder has none of it."""
+    for top in FOLDERS:
+        if not (folder / top).is_dir():
+            shutil.copytree(reference / top, folder / top, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def load_folder(folder: Path, *, try_policies: bool = True) -> tuple[dict[str, str], Content]:

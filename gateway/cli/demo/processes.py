@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.control.content import FOLDERS
+from gateway.control.content import lay_out
 from gateway.edge.api_keys import generate
 from gateway.settings import shipped
 
@@ -164,9 +163,7 @@ async def running(demo: Demo) -> AsyncIterator[None]:
 
 def _laid_out(folder: Path, legacy: int, cloud: int, data: int, admin: int) -> Demo:
     content = folder / "content"
-    for name in FOLDERS:
-        if not (content / name).is_dir():
-            shutil.copytree(shipped() / name, content / name, ignore=shutil.ignore_patterns("__pycache__", "recorded"))
+    lay_out(shipped(), content)
     for erp in ("ecc", "s4"):
         path = content / "routes" / "erps" / f"{erp}.yaml"
         if "limits:" not in (text := path.read_text("utf-8")):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from gateway.cli.demo import processes, sandbox
 from gateway.cli.demo.processes import Demo
 from gateway.cli.main import app
+from gateway.settings import shipped
 
 
 def test_keys_and_addresses_are_there_before_anything_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +53,13 @@ def test_the_gateway_gets_the_ports_it_was_given_also_those_that_urls_leave_out(
     monkeypatch.setattr(processes, "_bound", lambda _: socket.socket())
     gateway = processes.prepared(tmp_path, (80, 8081)).processes[-1]
     assert gateway.command[-4:] == ["--port", "80", "--admin-port", "8081"]
+
+
+def test_a_dialect_that_is_edited_in_the_sandbox_is_held_to_what_real_systems_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_bound", lambda _: socket.socket())
+    content = processes.prepared(tmp_path, (8080, 8081)).content
+    recorded = {path.relative_to(content) for path in (content / "translators/recorded").rglob("*.*")}
+    assert recorded == {p.relative_to(shipped()) for p in (shipped() / "translators/recorded").rglob("*.*")}
+    assert recorded
