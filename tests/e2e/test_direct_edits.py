@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -28,11 +29,17 @@ def followed(made: Deployment) -> Deployment:
     return made
 
 
+@contextmanager
+def following(made: Deployment) -> Iterator[RunningGateway]:
+    """It runs, and has read every feed once."""
+    with made.running() as started:
+        awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
+        yield started
+
+
 @pytest.fixture(scope="module")
 def gateway(separate: Deployment) -> Iterator[RunningGateway]:
-    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
-    with followed(separate).running() as started:
-        awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
+    with following(followed(separate)) as started:
         yield started
 
 
@@ -70,6 +77,11 @@ def cases(gateway: RunningGateway, kind: str) -> list[Json]:
 def changed(erp: SimErp, mark: int, verb: str = "update") -> list[Entry]:
     """What the gateway did to order headers."""
     return [e for e in erp.since(mark, origin="api") if e["verb"] == verb and e["entity"] in SETS]
+
+
+def sides(edited: str, leader: SimErp, follower: SimErp) -> tuple[SimErp, SimErp]:
+    """The ERP that somebody works in, and the other one."""
+    return (leader, follower) if edited == "leader" else (follower, leader)
 
 
 def legacy(erp: SimErp) -> bool:
@@ -116,6 +128,13 @@ class Order:
         return found
 
 
+def shown_order(gateway: RunningGateway, plant: Plant, leader: SimErp, follower: SimErp) -> Order:
+    """An order that both ERPs have, and both feeds have shown."""
+    made = Order(plant, leader, follower)
+    looked(gateway)
+    return made
+
+
 @pytest.fixture
 def order(plant: Plant, leader: SimErp, follower: SimErp) -> Order:
     return Order(plant, leader, follower)
@@ -126,7 +145,7 @@ def order(plant: Plant, leader: SimErp, follower: SimErp) -> Order:
 def test_what_somebody_changes_in_one_erp_reaches_the_other_once_and_never_comes_back(
     gateway: RunningGateway, order: Order, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
-    here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    here, there = sides(edited, leader, follower)
     marks = here.length, there.length
     on_screen(here, order.key(here), quantity=77)
     awaited(lambda: changed(there, marks[1]))
@@ -142,7 +161,7 @@ def test_what_somebody_changes_in_one_erp_reaches_the_other_once_and_never_comes
 def test_a_field_that_no_client_ever_set_is_carried_over_too(
     order: Order, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
-    here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    here, there = sides(edited, leader, follower)
     mark = there.length
     on_screen(here, order.key(here), recipient="GATE 3")
     awaited(lambda: changed(there, mark))
@@ -199,7 +218,7 @@ def test_an_order_changed_differently_in_both_erps_is_a_case_and_neither_is_over
 def test_an_order_released_by_hand_is_released_in_the_other_erp(
     order: Order, gateway: RunningGateway, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
-    here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    here, there = sides(edited, leader, follower)
     here.screen(SETS[not legacy(here)], key=order.key(here), action="ReleaseOrder")
     awaited(lambda: order.now(there)["OrderIsReleased"])
     mark = here.length
@@ -223,7 +242,7 @@ def new_order(erp: SimErp, plant: str) -> Json:
 def test_an_order_made_by_hand_is_made_in_the_other_erp_once(
     gateway: RunningGateway, plant: Plant, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
-    here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    here, there = sides(edited, leader, follower)
     marks = here.length, there.length
     key = new_order(here, plant.plant)
     (made,) = awaited(lambda: changed(there, marks[1], "create"))

@@ -18,40 +18,30 @@ from tests.e2e.test_direct_edits import (
     changed,
     feeds,
     followed,
+    following,
     legacy,
     looked,
     new_order,
     on_screen,
     quantity,
+    shown_order,
     verdicts,
 )
-from tests.support.gateway import Deployment, RunningGateway, deployment
-from tests.support.simulated import Pair, SimErp, simulated_pair
+from tests.support.gateway import Deployment, RunningGateway
+from tests.support.simulated import SimErp
 
 BOTH = pytest.mark.parametrize("code", sorted(LEADS))
 
 
 @pytest.fixture(scope="module")
-def erps() -> Iterator[Pair]:
-    with simulated_pair() as pair:
-        yield pair
-
-
-@pytest.fixture(scope="module")
-def gateway(erps: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """Plant 1000 is in dual_legacy, plant 2000 in dual_cloud."""
-    made = followed(deployment(tmp_path_factory.mktemp("trouble"), erps))
-    with made.running() as started:
-        awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
+def gateway(separate: Deployment) -> Iterator[RunningGateway]:
+    with following(followed(separate)) as started:
         yield started
 
 
 @pytest.fixture
 def order(gateway: RunningGateway, plant: Plant, leader: SimErp, follower: SimErp) -> Order:
-    """An order that both ERPs have, and both feeds have shown."""
-    made = Order(plant, leader, follower)
-    looked(gateway)
-    return made
+    return shown_order(gateway, plant, leader, follower)
 
 
 @pytest.fixture

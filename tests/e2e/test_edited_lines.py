@@ -15,13 +15,15 @@ from tests.e2e.test_direct_edits import (
     Order,
     cases,
     changed,
-    feeds,
     followed,
+    following,
     legacy,
     looked,
     on_screen,
     quantity,
     said,
+    shown_order,
+    sides,
 )
 from tests.support.gateway import Deployment, RunningGateway
 from tests.support.simulated import Entry, SimErp
@@ -31,17 +33,13 @@ PARTS = ("A_ProductionOrderComponent_2", "ProductionOrderComponent")
 
 @pytest.fixture(scope="module")
 def gateway(separate: Deployment) -> Iterator[RunningGateway]:
-    with followed(separate).running() as started:
-        awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
+    with following(followed(separate)) as started:
         yield started
 
 
 @pytest.fixture
 def order(gateway: RunningGateway, plant: Plant, leader: SimErp, follower: SimErp) -> Order:
-    """An order that both ERPs have, and that both feeds have shown."""
-    made = Order(plant, leader, follower)
-    looked(gateway)
-    return made
+    return shown_order(gateway, plant, leader, follower)
 
 
 def parts(erp: SimErp, order: Order) -> list[Entry]:
@@ -61,7 +59,7 @@ def told(gateway: RunningGateway) -> list[Json]:
 def test_a_part_of_which_somebody_wants_more_is_one_case_and_the_other_erp_is_left_alone(
     gateway: RunningGateway, order: Order, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
-    here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    here, there = sides(edited, leader, follower)
     before, mark = len(told(gateway)), there.length
     (part, *_) = parts(here, order)
     here.screen(PARTS[not legacy(here)], key=part["key"], values={"RequiredQuantity": said(here, 99)})
@@ -79,7 +77,7 @@ def test_a_part_of_which_somebody_wants_more_is_one_case_and_the_other_erp_is_le
 def test_lines_that_follow_the_quantity_of_their_order_are_not_told(
     gateway: RunningGateway, order: Order, leader: SimErp, follower: SimErp, edited: str
 ) -> None:
-    here, there = (leader, follower) if edited == "leader" else (follower, leader)
+    here, there = sides(edited, leader, follower)
     before, mark = len(told(gateway)), there.length
     on_screen(here, order.key(here), quantity=77)
     awaited(lambda: changed(there, mark))

@@ -11,7 +11,18 @@ import pytest
 from tests.e2e.calls import Plant
 from tests.e2e.changes import await_applied
 from tests.e2e.moves import awaited
-from tests.e2e.test_direct_edits import Order, cases, changed, feeds, followed, legacy, looked, on_screen, quantity
+from tests.e2e.test_direct_edits import (
+    Order,
+    cases,
+    changed,
+    feeds,
+    followed,
+    following,
+    legacy,
+    looked,
+    on_screen,
+    quantity,
+)
 from tests.support.gateway import Deployment, RunningGateway
 from tests.support.simulated import SimErp
 
@@ -28,8 +39,7 @@ CROSSED = ("  planner: {to: MRPController,", "  planner: {to: ProductionSupervis
 def gateway(own: Deployment) -> Iterator[RunningGateway]:
     made = followed(own)
     made.environment["CHANGEOVER_FEED_OVERLAP_S"] = "1"
-    with made.running() as started:
-        awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
+    with following(made) as started:
         yield started
 
 

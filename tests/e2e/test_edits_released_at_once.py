@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.calls import Plant, good
 from tests.e2e.moves import awaited, operation
-from tests.e2e.test_direct_edits import cases, changed, feeds, followed, looked, new_order, verdicts
+from tests.e2e.test_direct_edits import cases, changed, followed, following, looked, new_order, verdicts
 from tests.support.crashes import RELEASED_AT_ONCE
 from tests.support.gateway import Deployment, RunningGateway
 from tests.support.simulated import SimErp
@@ -21,8 +21,7 @@ def gateway(separate: Deployment) -> Iterator[RunningGateway]:
     made = followed(separate)
     for name, old, new in RELEASED_AT_ONCE:
         made.edit(name, old, new)
-    with made.running() as started:
-        awaited(lambda: all(feed["lag_s"] is not None for feed in feeds(started).values()))
+    with following(made) as started:
         yield started
 
 
