@@ -20,12 +20,13 @@ from gateway.core.phases import PHASES
 from gateway.core.waves import Cell, moved
 from gateway.settings import shipped
 from gateway.sim.clients import Client, Sent
+from gateway.sim.edited import edited_lanes
 from gateway.sim.erps.config import ErpConfig
 from gateway.sim.erps.erp import Erp
 from gateway.sim.erps.truth import Entry
 from gateway.sim.fate import Dice
 from gateway.sim.instance import Instance
-from gateway.sim.judge import edited_lanes, judged, sides_agree
+from gateway.sim.judge import judged, sides_agree
 from gateway.sim.occurred import occurred
 from gateway.sim.people import worked
 from gateway.sim.seams import CountingJournal, Life
