@@ -21,7 +21,7 @@ from gateway.reads.authoritative import ErpSide, key_of, query_of
 from gateway.reads.numbers import CrosswalkLookup, for_erp, keyed
 from gateway.store.journal import Journal
 from gateway.writes.carry import first_step, named_by, prepared
-from gateway.writes.engine import fingerprint_of
+from gateway.writes.write import fingerprint_of
 
 Row = dict[str, Any]
 """`stage`, what it `decides`, and `why`; of a refused document also its `errors`, each with `field` and `reason`."""

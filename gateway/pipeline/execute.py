@@ -22,8 +22,9 @@ from gateway.reads.authoritative import ErpSide, find, search
 from gateway.reads.beside import BesideLookup
 from gateway.reads.numbers import CrosswalkLookup, for_client, key_for_erp
 from gateway.store.sql import StoreDown
-from gateway.writes.engine import Pending, Write, Writes, Written
+from gateway.writes.engine import Writes
 from gateway.writes.place import Place
+from gateway.writes.write import Pending, Write, Written
 
 _MOST_PAGES = 20
 """Pages of an ERP that one list may read: a caller who gets an empty one with a `next` goes on from there."""

@@ -9,7 +9,7 @@ from gateway.errors import IdempotencyMissing, Malformed, NoSuchOperation
 from gateway.pipeline.exchange import Exchange, Operation, Result, filled, known_caller, required
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome
-from gateway.writes.engine import Pending, Written, fingerprint_of
+from gateway.writes.write import Pending, Written, fingerprint_of
 
 KEY = '"([ !#-~]{1,255})"|([!#-~][ -~]{0,254})'
 """How an Idempotency-Key is written: as a text in quotation marks (RFC 8941), or without them."""

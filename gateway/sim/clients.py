@@ -16,7 +16,7 @@ from gateway.sim.fate import START
 from gateway.sim.seams import CALL_S
 from gateway.sim.shape import PLANT
 from gateway.store.sql import StoreDown
-from gateway.writes.engine import Pending, Write, Written, fingerprint
+from gateway.writes.write import Pending, Write, Written, fingerprint
 
 if TYPE_CHECKING:
     from gateway.sim.instance import Instance

@@ -15,7 +15,7 @@ from gateway.protocols.shape import shape_of
 from gateway.reads.authoritative import ErpSide
 from gateway.store.sql import StoreDown
 from gateway.writes.carry import Outcome
-from gateway.writes.engine import Written
+from gateway.writes.write import Written
 from tests.contract.dialects.content import translation
 
 BOUGHT = translation("sap-ecc", "purchase_order")

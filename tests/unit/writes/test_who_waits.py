@@ -12,7 +12,8 @@ import pytest
 from gateway.core.intents import Accepted, LegRef
 from gateway.errors import ErpDown, OutcomeUnknown
 from gateway.observe.logs import set_up
-from gateway.writes.engine import Caller, Pending, Writes
+from gateway.writes.engine import Caller, Writes
+from gateway.writes.write import Pending
 
 NOTHING_SENT = ErpDown("Nothing was sent.", retry_after_s=1)
 
