@@ -38,7 +38,10 @@ class Rule(_Strict):
     )
     derives: list[str] = Field([], description="objects the ERP makes by itself when it takes this one")
     external_number: str | None = Field(None, description="the canonical field that may carry a number of ours")
-    simulate: bool = Field(default=False, description="the ERP can check a document without keeping it")
+    simulate: bool = Field(
+        default=False,
+        description="the ERP can check a document without keeping it; flips will ask it to, writes do not",
+    )
     shown_by: str | None = Field(None, description="the test that shows it")
 
     @model_validator(mode="after")
