@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from types import SimpleNamespace
@@ -11,12 +12,13 @@ import pytest
 
 from gateway.control.content import read_folder
 from gateway.core.canonical import OBJECTS, Document
+from gateway.core.canonical.stored import dumped
 from gateway.core.feeds import NOTHING_KNOWN
 from gateway.dialects.compile import Translation
 from gateway.dialects.library import load_dialects
 from gateway.protocols.port import NativeDocument
 from gateway.settings import shipped
-from gateway.store.feeds import FeedId, Line
+from gateway.store.feeds import Done, FeedId, Line
 from gateway.writes.carry import reworded
 from gateway.writes.feed import _number
 from gateway.writes.post_image import PostImages
@@ -89,6 +91,24 @@ async def test_where_a_content_is_in_no_archive_any_more_nothing_is_known() -> N
     feed: Any = SimpleNamespace(id=("s4", "production_order", "1000"), content="new", evidence={})
     line = Line("1", "c", named=True, image={"quantity": 1}, content="old", seq=1)
     assert await images.expected(feed, line, NOW) == NOTHING_KNOWN
+
+
+@pytest.mark.parametrize(("words", "known"), [(dialect, {"planner"}), (lambda: dialect(*NARROW), set())])
+async def test_what_an_erp_answered_and_the_new_dialect_cannot_read_explains_nothing_and_is_no_fault(
+    words: Callable[[], Translation], known: set[str]
+) -> None:
+    answered = {"ProductionOrder": "50000001", "Material": "PUMP-100", "MRPController": "P01"}
+    created = Done(1, "create", None, dumped(answered), edit=False, here=True, content="old")
+    feed: Any = SimpleNamespace(
+        id=("s4", "production_order", "1000"), content="new", evidence={}, lines={},
+        source=SimpleNamespace(side=SimpleNamespace(name="s4", plant="1000", translation=words())),
+    )  # fmt: skip
+    nothing: Any = None
+    line = Line("50000001", "c", named=True, image=None, content=None, seq=0, done=(created,))
+    expected = await PostImages(nothing, nothing).expected(feed, line, NOW)
+    assert expected.whole
+    assert known <= expected.fields.keys()
+    assert bool(expected.fields) == bool(known)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Which handlers of the gateway tests execute."""
