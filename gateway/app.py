@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +10,7 @@ from functools import partial
 
 import httpx
 
+from gateway.assembly import boot_s, feed_reader, policy_of, write_engine
 from gateway.connectors.registry import Connectors
 from gateway.control import waves
 from gateway.control.callers import authenticator_of
@@ -20,15 +18,13 @@ from gateway.control.content import Content, load, load_folder, unpack
 from gateway.core.budget import Seat, seated
 from gateway.core.rates import RateClass, RateCounters
 from gateway.core.waves import WaveTable
-from gateway.edge.limits import EdgeLimits
 from gateway.edge.tokens import TokenVerifier
 from gateway.errors import ContentError, Mistake, SecretMissing, StoreUnusable
 from gateway.observe.key_alarm import tell_keys
 from gateway.observe.logs import log
 from gateway.observe.metrics import Metrics
-from gateway.pipeline.exchange import Clock, InForce, never
+from gateway.pipeline.exchange import InForce, never
 from gateway.places import Places
-from gateway.policy.bundle import ActiveBundle
 from gateway.policy.cache import DecisionCache
 from gateway.policy.manifest import MANIFEST
 from gateway.policy.service import Policy
@@ -36,60 +32,17 @@ from gateway.reads.beside import RememberedBeside
 from gateway.reads.numbers import RememberedNumbers
 from gateway.settings import Settings, shipped
 from gateway.store.beside import BesideBook
-from gateway.store.crosswalk import Crosswalk
-from gateway.store.derived import DerivedBook
 from gateway.store.engine import Store
-from gateway.store.feeds import FeedBook
-from gateway.store.journal import Journal
 from gateway.store.points import arm
 from gateway.store.schema import migrate
-from gateway.store.sql import machine_us
 from gateway.store.upkeep import demanded
 from gateway.store.waves import Running, files_of, revision, running
-from gateway.writes.derived import Comparison
 from gateway.writes.engine import Writes
 from gateway.writes.feed import Feeds
 from gateway.writes.feed_plan import Feed, feeds_of
-from gateway.writes.feed_state import FeedLimits
-from gateway.writes.noticed import Reader
-from gateway.writes.place import StoreClock, Timing
-from gateway.writes.relay import OWN_PART, RelayLimits
+from gateway.writes.relay import OWN_PART
 
 _READ_PART = 0.95  # of a lease: a read that begins before its end harms nobody; clocks may differ by the rest
-CLOCK = Clock(time.time, time.monotonic, lambda: os.urandom(16).hex())
-
-
-def _boot_s() -> float:
-    """A clock that counts suspended time."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def operation_id() -> str:
-    """A new operation's id: 12 hexadecimal digits of milliseconds and 20 of chance, so that ids rise with time."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
-
-
-def edge_limits(settings: Settings) -> EdgeLimits:
-    """The limits of the data port."""
-    return EdgeLimits(
-        max_header_bytes=settings.max_header_bytes,
-        header_timeout_s=settings.header_timeout_s,
-        keep_alive_s=settings.keep_alive_s,
-        max_connections_per_ip=settings.max_connections_per_ip,
-        hosts=frozenset(h.lower() for h in settings.hosts) if settings.hosts else None,
-    )
-
-
-def policy_of(settings: Settings, bundle: ActiveBundle, cache: DecisionCache) -> Policy:
-    """The policy of a bundle, behind the engine that the settings name."""
-    if not settings.embedded_policies:
-        from gateway.policy.opa_server import OpaServer, OpaServerEngine  # noqa: PLC0415  # slow, and for few only
-
-        server = OpaServerEngine(OpaServer(settings.opa_url, settings.opa_timeout_s), bundle.manifest)
-        return Policy(server, bundle.manifest, cache=cache, tried=False)
-    from gateway.policy.embedded import EmbeddedEngine  # noqa: PLC0415  # its wheel is not there on every platform
-
-    return Policy(EmbeddedEngine(bundle), bundle.manifest, cache=cache)
 
 
 @dataclass(slots=True)
@@ -137,7 +90,7 @@ class Gateway:
         """
         self.store.own()
         await migrate(self.store, shipped() / "migrations")
-        began_boot_s = _boot_s()
+        began_boot_s = boot_s()
         now = await running(self.store)
         if now is None:
             embedded = self.settings.embedded_policies
@@ -151,11 +104,11 @@ class Gateway:
         if now is None:
             raise StoreUnusable("the store gave nothing back after the first apply")
         arm(self.settings.crash_at)
-        self._writes = self._engine()
+        self._writes = write_engine(self.settings, self.store, self._places, self._connectors)
         await self._swap(now, began_boot_s)
         await self._writes.relay.start()
         await self._reconciled()  # before the first look at any feed
-        self._feeds = self._feed_reader(self._writes)
+        self._feeds = feed_reader(self.settings, self._writes, self._places, self._wanted_feeds)
         self._feeds.start()
         await self._look()
         self._tasks.append(asyncio.create_task(self._follow()))
@@ -206,7 +159,7 @@ class Gateway:
 
     async def _look(self) -> None:
         """Take up what the store says: the table, the content, and this instance's place among the living."""
-        began_boot_s = _boot_s()
+        began_boot_s = boot_s()
         found = await revision(self.store)
         if found is not None and found != (self.in_force.table.revision, self.in_force.content.revision):
             try:
@@ -238,7 +191,7 @@ class Gateway:
             return self.in_force
 
     async def _refresh(self) -> None:
-        began_boot_s = _boot_s()
+        began_boot_s = boot_s()
         now = await running(self.store)
         if now is not None and (now.table.revision, now.content) != (
             self.in_force.table.revision,
@@ -316,45 +269,7 @@ class Gateway:
             return 0.0
         lease_s, lease = self.settings.lease_s, self._writes.delivery.lease
         known_s = min(lease.until_boot_s - lease_s * OWN_PART, vouched.boot_s)
-        return _boot_s() - known_s - lease_s * _READ_PART
-
-    def _engine(self) -> Writes:
-        """The write engine of this process, under a name that no other start of it ever had."""
-        database = self.store.journal_database()
-        loop = asyncio.get_running_loop()
-        timing = Timing(
-            call_s=self.settings.write_call_s,
-            wall_us=StoreClock(machine_us),
-            steady_s=loop.time,
-            boot_s=_boot_s,
-            chance=random.random,
-        )
-        writes = Writes(
-            Journal(database, writers=1 if self.store.is_sqlite else 3),
-            Crosswalk(database),
-            self._places,
-            timing,
-            f"{socket.gethostname()[:40]}-{CLOCK.new_id()[:12]}",
-            operation_id,
-            lambda: self._connectors,
-            RelayLimits(lease_s=self.settings.lease_s),
-            alone=self.store.is_sqlite,
-        )
-        writes.relay.room = self._connectors.room_behind
-        return writes
-
-    def _feed_reader(self, writes: Writes) -> Feeds:
-        """What notices the edits that people make in the ERPs themselves."""
-        book = FeedBook(writes.journal.database)
-        comparison = Comparison(
-            writes.crosswalk, DerivedBook(writes.journal.database), writes.timing, self.settings.derived_settle_s
-        )
-        reader = Reader(
-            writes.journal, writes.crosswalk, book, self._places, writes.timing, writes.instance, operation_id,
-            comparison=comparison,
-        )  # fmt: skip
-        limits = FeedLimits(self.settings.feed_poll_s, self.settings.feed_overlap_s)
-        return Feeds(reader, self._wanted_feeds, limits)
+        return boot_s() - known_s - lease_s * _READ_PART
 
     def _wanted_feeds(self) -> Iterator[Feed]:
         if "reconciliation" in self.trouble:

@@ -11,7 +11,8 @@ from typing import Any
 
 import uvicorn
 
-from gateway.app import CLOCK, Gateway, edge_limits
+from gateway.app import Gateway
+from gateway.assembly import CLOCK, edge_limits
 from gateway.edge.http_protocol import uvicorn_options
 from gateway.edge.rejection import Rendered, RenderRejection
 from gateway.errors import GatewayError

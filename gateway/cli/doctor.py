@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from gateway.app import policy_of
+from gateway.assembly import policy_of
 from gateway.cli.content import Database, Folder
 from gateway.cli.output import Exit, Format, Output, show
 from gateway.connectors.factory import address, make_connector, secret

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from gateway.app import policy_of
+from gateway.assembly import policy_of
 from gateway.cli.content import Database, Folder
 from gateway.cli.explained import Book, Row, refuses, walked
 from gateway.cli.output import Exit, Format, Output, fail, show, told

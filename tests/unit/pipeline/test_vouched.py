@@ -20,7 +20,7 @@ LEASE_S = 10.0
 def now(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """The clock that counts suspended time."""
     at = {"s": 100.0}
-    monkeypatch.setattr(app, "_boot_s", lambda: at["s"])
+    monkeypatch.setattr(app, "boot_s", lambda: at["s"])
     return at
 
 

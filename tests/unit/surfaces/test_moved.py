@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import CLOCK
+from gateway.assembly import CLOCK
 from gateway.edge.limits import EdgeLimits
 from gateway.errors import RouteMoved
 from gateway.observe.metrics import Metrics
