@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
+from gateway.core.findings import in_words
 from gateway.errors import ContentError, Mistake
 
 MAX_DEPTH = 64
@@ -131,9 +133,9 @@ class _Scalars(yaml.constructor.SafeConstructor):
 _SCALARS = _Scalars()
 
 
-def _placed(marked: Marked, error: Any) -> Mistake:
-    where = ".".join(str(step) for step in error["loc"])
-    return marked.mistake(error["loc"], f"{where}: {error['msg']}" if where else error["msg"])
+def _placed(marked: Marked, error: ErrorDetails, model: type[BaseModel]) -> Mistake:
+    where, reason = ".".join(str(step) for step in error["loc"]), in_words(error, model)
+    return marked.mistake(error["loc"], f"{where}: {reason}" if where else reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def salvaged(marked: Marked, model: type[T]) -> Salvaged[T]:
         value = model.model_validate(rest.data)
     except ValidationError:
         value = None
-    return Salvaged(value, rest, tuple(_placed(marked, e) for e in errors), cut)
+    return Salvaged(value, rest, tuple(_placed(marked, e, model) for e in errors), cut)
 
 
 def _without_mistakes(marked: Marked, errors: list[Any]) -> tuple[Marked, tuple[Path, ...]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
+from gateway.core.findings import in_words
 from gateway.errors import ContentError, Mistake
 from gateway.policy.decision import Path
 
@@ -137,9 +139,9 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
                 yield f"{obj}.{name}: declared as a field and as a total"
 
 
-def _mistake(file: str, root: yaml.Node | None, row: Mapping[str, Any]) -> Mistake:
-    where = ".".join(str(step) for step in row["loc"])
-    return Mistake(file, *_position(root, row["loc"]), f"{where}: {row['msg']}")
+def _mistake(file: str, root: yaml.Node | None, error: ErrorDetails) -> Mistake:
+    where = ".".join(str(step) for step in error["loc"])
+    return Mistake(file, *_position(root, error["loc"]), f"{where}: {in_words(error, Manifest)}")
 
 
 def _position(node: yaml.Node | None, loc: tuple[int | str, ...]) -> tuple[int, int]:

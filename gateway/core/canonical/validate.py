@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway.core.canonical import OBJECTS, Document
+from gateway.core.findings import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ def document_flaws(object_: str, document: Document) -> list[Flaw]:
     try:
         OBJECTS[object_].model.model_validate(document)
     except ValidationError as err:
-        return [_flaw(e) for e in err.errors(include_url=False, include_input=False)]
+        return [_flaw(e) for e in err.errors(include_url=False)]
     return []
 
 
@@ -61,8 +63,5 @@ def _adapter(object_: str, name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Annotated[(annotation, *info.metadata)] if info.metadata else annotation)
 
 
-def _flaw(error: Any) -> Flaw:
-    reason = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
-        reason = "required"
-    return Flaw(tuple(error["loc"]), reason)
+def _flaw(error: ErrorDetails) -> Flaw:
+    return Flaw(tuple(error["loc"]), "required" if error["type"] == "missing" else in_words(error))

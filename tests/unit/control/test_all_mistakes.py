@@ -15,8 +15,8 @@ Edit = tuple[str, str, str, str]  # file, old, new, what is said of it
 NO_YAML = "cells: [1, 2\n"
 ECC, ITEM, V2 = "routes/erps/ecc.yaml", "translators/sap-ecc/item.yaml", "routes/contracts/v2.yaml"
 TOGETHER: list[Edit] = [
-    (ECC, "title:", "titel:", "titel: Extra"),
-    (ECC, "title:", "titel:", "title: Field required"),
+    (ECC, "title:", "titel:", "titel: is no name that is known here: did you mean title?"),
+    (ECC, "title:", "titel:", "title: is missing"),
     (ECC, "dialect: sap-ecc", "dialect: sap-ec", "no ERP dialect 'sap-ec'"),
     ("routes/waves.yaml", "phase: cloud", "phase: clouds", "no phase 'clouds'"),
     ("routes/waves.yaml", "domains: [master_data], legacy: ecc", "domains: [master_data], legacy: eccc", "no ERP 'eccc'"),

@@ -32,10 +32,10 @@ def test_a_sound_order_has_no_flaws_and_keeps_its_leading_zeros() -> None:
         ("quantity", Decimal("NaN"), "finite"),
         ("unit", "KG", "Rec 20"),
         ("planned_start", datetime(2026, 12, 1), "zone"),  # noqa: DTZ001
-        ("item", "a/b", "pattern"),
-        ("item", " a", "pattern"),
+        ("item", "a/b", "match"),
+        ("item", " a", "match"),
         ("plant", "x" * 17, "16 characters"),
-        ("status", "lost", "pattern"),
+        ("status", "lost", "match"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_field(field: str, value: object, word: str) -> None:

@@ -33,8 +33,8 @@ def test_every_mistake_is_found_with_its_place() -> None:
     [
         ("schema: 1\nschema: 1\n", "duplicate key 'schema'"),
         ("schema: [\n", "expected the node content"),
-        ("[]", "valid dictionary"),
-        ("", "valid dictionary"),
+        ("[]", "mapping of names"),
+        ("", "mapping of names"),
         ("schema: 1\ndocument: {item: [a, a.b]}", "as a field and as a group"),
         ("schema: 1\ndocument: {item: [a.b, a]}", "as a field and as a group"),
         ("schema: 1\ndocument: {item: ['a[]'], order: [a]}", "as a list and as a single value"),
