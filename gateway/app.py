@@ -284,7 +284,9 @@ class Gateway:
 
     async def metrics_text(self) -> bytes:
         """The exposition, with what connectors and the decision cache count copied in."""
-        self.metrics.erps.calls({name: (made.gauge, made.usage) for name, made in self._connectors.by_name().items()})
+        self.metrics.erps.calls(
+            {name: (made.gauge, made.guard.usage) for name, made in self._connectors.by_name().items()}
+        )
         if self._tokens is not None:
             self.metrics.token_hits.set(self._tokens.hits)
             self.metrics.token_misses.set(self._tokens.misses)
@@ -312,7 +314,7 @@ class Gateway:
             "table_revision": made.table.revision if made else None,
             "content": made.content.revision if made else None,
             "policy": made.policy.revision if made else None,
-            "erps": {name: dict(connector.state) for name, connector in self._connectors.by_name().items()},
+            "erps": {name: dict(connector.guard.state) for name, connector in self._connectors.by_name().items()},
             "feeds": self._feeds.state if self._feeds is not None else {},
         }
 

@@ -43,7 +43,7 @@ class Connectors:
     def room_behind(self, erp: str) -> int:
         """How many legs that nobody waits for an ERP may get now."""
         known = self._made.get(erp)
-        return known[2].room_behind() if known is not None else 0
+        return known[2].guard.room_behind() if known is not None else 0
 
     def seat(self, seat: Seat) -> None:
         """Share all budgets out anew."""

@@ -101,7 +101,7 @@ class Gateway(Instance):
         self._connectors: dict[str, GuardedConnector] = {}
         super().__init__(world, birth)
         self.writes.relay._limits = RELAY
-        self.writes.relay.room = lambda erp: self._connectors[erp].room_behind()
+        self.writes.relay.room = lambda erp: self._connectors[erp].guard.room_behind()
 
     def _path(self, name: str, content: Content) -> ErpPath:
         found, rule = super()._path(name, content), content.erps[name]

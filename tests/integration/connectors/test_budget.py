@@ -82,7 +82,7 @@ def reading(made: GuardedConnector, name: str, priority: Priority, within_s: flo
 
 
 async def in_line(made: GuardedConnector, waiting: int) -> None:
-    while made.state["waiting"] < waiting:  # noqa: ASYNC110  # nobody is told of a longer line
+    while made.guard.state["waiting"] < waiting:  # noqa: ASYNC110  # nobody is told of a longer line
         await asyncio.sleep(0)
 
 
@@ -142,7 +142,7 @@ async def test_an_erp_that_asks_to_be_left_alone_is_left_alone_by_all_and_those_
         waits = [each.extra["retry_after_s"] for each in told if isinstance(each, ErpBusy)]
         assert max(waits) == for_s
         assert at.asked == ["first"]
-        assert made.room_behind() == 0
+        assert made.guard.room_behind() == 0
 
 
 async def test_a_write_that_waited_for_its_turn_asks_again_whether_it_may_still_go() -> None:
@@ -161,7 +161,7 @@ async def test_a_write_that_waited_for_its_turn_asks_again_whether_it_may_still_
         with pytest.raises(ErpDown, match="lease"):
             await late
         assert len(at.seen.requests) == 1
-        assert made.state["in_flight"] == 0
+        assert made.guard.state["in_flight"] == 0
 
 
 async def test_a_call_that_gets_no_turn_before_its_deadline_was_not_sent() -> None:
@@ -170,7 +170,7 @@ async def test_a_call_that_gets_no_turn_before_its_deadline_was_not_sent() -> No
         with pytest.raises(Overloaded):
             await reading(made, "second", Priority.INTERACTIVE, within_s=0.1)
         assert at.asked == ["first"]
-        assert (made.state["in_flight"], made.state["waiting"]) == (0, 0)
+        assert (made.guard.state["in_flight"], made.guard.state["waiting"]) == (0, 0)
 
 
 async def test_a_caller_who_leaves_the_line_takes_nobodys_turn() -> None:
@@ -182,7 +182,7 @@ async def test_a_caller_who_leaves_the_line_takes_nobodys_turn() -> None:
         at.go.set()
         await asyncio.gather(first, stays)
         assert at.asked == ["first", "stays"]
-        assert made.state["in_flight"] == 0
+        assert made.guard.state["in_flight"] == 0
 
 
 async def test_calls_over_the_rate_go_out_one_after_the_other() -> None:
@@ -207,4 +207,4 @@ async def test_two_connectors_to_one_erp_spend_one_budget_and_a_smaller_share_ho
         budgets.seat(Seat(1, 2))
         await asyncio.gather(*(reading(made, f"{n}", Priority.INTERACTIVE) for n in range(10) for made in (one, two)))
         assert (len(at.asked), at.most) == (60, 2)
-        assert one.usage.share.concurrency == two.usage.share.concurrency == 2
+        assert one.guard.usage.share.concurrency == two.guard.usage.share.concurrency == 2

@@ -119,7 +119,7 @@ async def test_after_five_silences_nobody_knocks_any_more(proxy: FaultProxy, con
     with pytest.raises(ErpDown, match="lately"):
         await erp.read(ORDERS, KEY, soon())
     assert proxy.connections_seen == knocked
-    assert erp.state["breaker"] == "open"
+    assert erp.guard.state["breaker"] == "open"
 
 
 async def test_an_erp_gets_no_more_calls_at_once_than_it_may(legacy: Legacy, connect: Connect) -> None:
@@ -128,7 +128,7 @@ async def test_an_erp_gets_no_more_calls_at_once_than_it_may(legacy: Legacy, con
     outcomes = await asyncio.gather(*(erp.read(ORDERS, KEY, soon()) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(o, Overloaded) for o in outcomes) == 2
     assert sum(not isinstance(o, BaseException) for o in outcomes) == 3
-    assert (erp.state["in_flight"], erp.state["waiting"]) == (0, 0)
+    assert (erp.guard.state["in_flight"], erp.guard.state["waiting"]) == (0, 0)
 
 
 async def test_those_who_wait_for_room_give_up_at_their_deadline(legacy: Legacy, connect: Connect) -> None:
