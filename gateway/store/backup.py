@@ -176,11 +176,10 @@ async def aged(db: Db, by: Restorer) -> None:
 async def _doubted(db: Db, now_us: int, quiet_us: int) -> int:
     """Every write that was open may have been sent since the backup: its step is in doubt, and settled before it is sent.
 
-    One that waits in its lane keeps waiting, so that the order stays; its step is in doubt all the same. Gives: how many.
+    One that waits in its lane keeps waiting, so that the order stays; its step is in doubt all the same. So is that of a parked one,
+    which a person may have sent on: its case asks whether it happened. Gives: how many.
     """
-    legs = await db.rows(
-        f"SELECT intent, side, step, created_us FROM leg WHERE {OPEN} AND state <> 'parked'"  # noqa: S608  # our own words
-    )
+    legs = await db.rows(f"SELECT intent, side, step, created_us FROM leg WHERE {OPEN}")  # noqa: S608  # our own words
     await db.many(
         "INSERT INTO step (intent, side, number, state, token, sent_us, quiet_us) VALUES (?, ?, ?, 'in_doubt', ?, ?, ?) "
         "ON CONFLICT (intent, side, number) DO UPDATE SET state = 'in_doubt', quiet_us = excluded.quiet_us "

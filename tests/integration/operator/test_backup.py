@@ -125,6 +125,33 @@ def test_what_was_sent_after_the_backup_is_not_sent_again_by_the_restored_store(
     assert len(desk.orders("cloud", mark, "update")) == 1
 
 
+def test_what_a_person_sent_on_after_the_backup_is_not_sent_again_by_the_restored_store(
+    site: Deployment, pair: Pair
+) -> None:
+    """The case is open again, and nobody knows that it was decided: the operator looks in the ERP before it goes out."""
+    copy, mark = site.folder / "copy.db", pair.legacy.length
+    with site.running() as gateway:
+        desk = Desk(gateway, pair, Plant(gateway.client("admin"), "2000"))
+        item = desk.unknown_to("legacy")
+        answer = desk.plant.ordered(item=item)
+        case = desk.case_of(answer)
+        desk.run("store", "backup", str(copy))
+        desk.make_item("legacy", item)
+        desk.run("case", "replay", str(case["case"]), "--reason", "item is there now", "--actor", "anna")
+        desk.done(answer)
+        number = desk.shown(case)["names"]["erp:ecc"]
+    assert site.cli("store", "restore", str(copy), *WHY, content=False).exit_code == 0
+    with site.running() as gateway:
+        desk = Desk(gateway, pair, Plant(gateway.client("admin"), "2000"))
+        assert desk.shown(case)["in_doubt"]
+        said = ("--reason", "item is there", "--actor", "bert")
+        for act in (("replay",), ("repair", "--patch", '{"quantity": "7"}'), ("close",)):
+            assert "Nobody knows" in desk.run("case", act[0], str(case["case"]), *act[1:], *said, exit_code=1)
+        desk.run("case", "close", str(case["case"]), "--happened", "yes", "--key", number, *said)
+        desk.done(answer)
+    assert len(desk.orders("legacy", mark)) == 1
+
+
 def test_what_is_no_backup_of_a_store_is_refused_and_the_store_stays(site: Deployment) -> None:
     assert site.cli("apply").exit_code == 0
     live = site.folder / "gateway.db"
