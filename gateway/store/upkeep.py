@@ -21,7 +21,8 @@ _SETTLED_US = 3600 * 1_000_000
 _OLD = (
     "i.created_us < ? "
     "AND NOT EXISTS (SELECT 1 FROM leg l WHERE l.intent = i.id AND (l.ended_us IS NULL OR l.ended_us >= ?)) "
-    "AND NOT EXISTS (SELECT 1 FROM case_ c WHERE c.intent = i.id AND c.state <> 'closed') "
+    # SQLite gives the highest number once more: the newest case stays, so that no later one has its number and its history.
+    "AND NOT EXISTS (SELECT 1 FROM case_ c WHERE c.intent = i.id AND (c.state <> 'closed' OR c.id = (SELECT MAX(id) FROM case_))) "
     "AND NOT EXISTS (SELECT 1 FROM replay r WHERE r.intent = i.id AND r.until_us > ?) "
     "AND NOT EXISTS (SELECT 1 FROM wait w WHERE w.on_intent = i.id) "
     "AND NOT EXISTS (SELECT 1 FROM feed_image f WHERE f.object = i.object AND f.canonical = i.lane AND f.seq < i.lane_seq)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from gateway.core.lanes import ANY_FENCE
 from gateway.core.phases import Side
 from gateway.core.waves import Cell, Plan, WaveTable
 from gateway.settings import shipped
+from gateway.store.audit import audit_of_case
 from gateway.store.cases import CaseBook, CaseRow, Wanted
 from gateway.store.crosswalk_bulk import Audit
 from gateway.store.engine import Store
@@ -212,6 +214,32 @@ async def test_many_old_writes_go_in_batches_with_the_content_that_only_they_use
     view = await journal.operation("later")
     assert view is not None
     assert view.intent.lane_seq == 2
+
+
+async def closed_long_ago(journal: Journal, database: Database, id_: str) -> CaseRow:
+    """A write that the other ERP refused, given up by a person, and nobody asks about any more."""
+    await accepted(journal, id_, day=40)
+    await refused(journal, id_)
+    case = await the_case(database, id_)
+    await moved(journal, id_, "cloud", "void", at_us=NOW_US - 35 * DAY_US, decision=_told(case))
+    return case
+
+
+def _told(case: CaseRow) -> Decision:
+    return Decision(case.id, "close", "anna", "not needed", json.dumps({"case": case.id, "intent": case.intent}))
+
+
+async def test_a_new_case_never_has_the_number_of_one_that_was_pruned(journal: Journal, database: Database) -> None:
+    """What somebody did about the old one would stand under the new one, and who remembers a number decides the wrong case."""
+    before = [await closed_long_ago(journal, database, id_) for id_ in ("old", "older")]
+    for n in (1, 2):
+        await prune(database, NOW_US - 30 * DAY_US, Audit(NOW_US, "anna", "retention"))
+        await accepted(journal, f"new-{n}", parked="cannot say it")
+        case = await the_case(database, f"new-{n}")
+        assert case.id not in {old.id for old in before}
+        assert await audit_of_case(database, case.id) == []
+    assert await journal.operation("old") is None
+    assert await journal.operation("older") is None
 
 
 async def test_every_schema_revision_says_whether_older_programs_may_still_run(store: Store) -> None:
