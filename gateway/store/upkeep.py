@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -71,61 +71,103 @@ async def prune(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Pruned:
-    """Delete what ended before a moment, in batches, so that writes go on in between. Raises: StoreDown."""
-    now_us = audit.at_us
+    """Delete what ended before a moment, or count it, in batches, so that writes go on in between. Raises: StoreDown."""
+    run = _Prune(before_us, audit)
     if dry_run:
-        return await database.transaction(lambda db: _counted(db, before_us, now_us))
-    replays = await database.transaction(lambda db: _expired(db, now_us))
-    intents = 0
-    while gone := await database.transaction(lambda db: _batch(db, before_us, now_us)):
-        intents += gone
-        progress(intents)
+        while await database.transaction(run.counted):
+            progress(run.gone.intents)
+        await database.transaction(run.counted_rest)
+        return run.gone
+    await database.transaction(run.begun)
+    while await database.transaction(run.keys):
+        pass
+    while await database.transaction(run.intents):
+        progress(run.gone.intents)
     await database.transaction(lambda db: forget(db, before_us))
-    contents = await database.transaction(lambda db: _contents(db, before_us, now_us))
-    pruned = Pruned(intents, replays, contents)
-    detail = json.dumps({"before_us": before_us, "intents": intents, "replays": replays, "contents": contents})
-    await database.transaction(lambda db: audited(db, now_us, audit.actor, "store.prune", audit.reason, detail))
-    return pruned
+    await database.transaction(run.contents)
+    return run.gone
 
 
-async def _counted(db: Db, before_us: int, now_us: int) -> Pruned:
-    intents = await db.rows(f"SELECT COUNT(*) FROM intent i WHERE {_OLD}", before_us, before_us, now_us)  # noqa: S608  # our own words
-    replays = await db.rows("SELECT COUNT(*) FROM replay WHERE until_us <= ?", now_us)
-    unused = [name for name, users in await _unused(db, before_us, now_us) if not users]
-    return Pruned(int(intents[0][0]), int(replays[0][0]), len(unused))
+class _Prune:
+    """One prune, transaction by transaction.
+
+    Its audit row stands from the beginning, and each batch commits with what it adds there: one that is stopped midway is told of too.
+    """
+
+    def __init__(self, before_us: int, audit: Audit) -> None:
+        self._before_us, self._now_us, self._audit = before_us, audit.at_us, audit
+        self._row, self._after = 0, (-(2**63), "")
+        self.gone = Pruned()
+
+    async def begun(self, db: Db) -> None:
+        audit = self._audit
+        self._row = await audited(db, audit.at_us, audit.actor, "store.prune", audit.reason, self._detail)
+
+    async def keys(self, db: Db) -> int:
+        """Idempotency keys that are over. Gives: how many went."""
+        found = await db.rows(
+            "DELETE FROM replay WHERE (client, key) IN (SELECT client, key FROM replay WHERE until_us <= ? LIMIT ?) "
+            "RETURNING intent", self._now_us, _BATCH,
+        )  # fmt: skip
+        await self._went(db, replace(self.gone, replays=self.gone.replays + len(found)))
+        return len(found)
+
+    async def intents(self, db: Db) -> int:
+        """The next old writes. Gives: how many went."""
+        ids = await self._page(db)
+        if ids:
+            for table, column in (("step", "intent"), ("leg", "intent"), ("case_", "intent"), ("intent", "id")):
+                await db.rows(f"DELETE FROM {table} WHERE {column} IN (??)", ids)  # noqa: S608  # our own words
+            await self._went(db, replace(self.gone, intents=self.gone.intents + len(ids)))
+        return len(ids)
+
+    async def contents(self, db: Db) -> None:
+        """Content revisions that nothing refers to. A write is known by its content as long as it is in the journal."""
+        unused = await _unused(db, self._before_us, self._now_us)
+        if unused:
+            await db.rows("DELETE FROM content_revision WHERE revision IN (??)", unused)
+        await self._went(db, replace(self.gone, contents=len(unused)))
+
+    async def counted(self, db: Db) -> int:
+        """The next old writes, counted. Gives: how many there are."""
+        ids = await self._page(db)
+        self.gone = replace(self.gone, intents=self.gone.intents + len(ids))
+        return len(ids)
+
+    async def counted_rest(self, db: Db) -> None:
+        """All that is no write, counted."""
+        replays = await db.rows("SELECT COUNT(*) FROM replay WHERE until_us <= ?", self._now_us)
+        unused = await _unused(db, self._before_us, self._now_us)
+        self.gone = replace(self.gone, replays=int(replays[0][0]), contents=len(unused))
+
+    async def _page(self, db: Db) -> list[str]:
+        found = await db.rows(
+            f"SELECT i.created_us, i.id FROM intent i WHERE {_OLD} AND (i.created_us, i.id) > (?, ?) "  # noqa: S608  # our own words
+            "ORDER BY i.created_us, i.id LIMIT ?",
+            self._before_us, self._before_us, self._now_us, *self._after, _BATCH,
+        )  # fmt: skip
+        if found:
+            self._after = (found[-1][0], found[-1][1])
+        return [row[1] for row in found]
+
+    async def _went(self, db: Db, gone: Pruned) -> None:
+        self.gone = gone
+        await db.rows("UPDATE audit SET detail = ? WHERE id = ?", self._detail, self._row)
+
+    @property
+    def _detail(self) -> str:
+        return json.dumps({"before_us": self._before_us, **asdict(self.gone)})
 
 
-async def _expired(db: Db, now_us: int) -> int:
-    return len(await db.rows("DELETE FROM replay WHERE until_us <= ? RETURNING intent", now_us))
-
-
-async def _batch(db: Db, before_us: int, now_us: int) -> int:
-    found = await db.rows(
-        f"SELECT i.id FROM intent i WHERE {_OLD} ORDER BY i.created_us LIMIT ?", before_us, before_us, now_us, _BATCH  # noqa: S608  # our own words
-    )  # fmt: skip
-    ids = [row[0] for row in found]
-    if ids:
-        for table, column in (("step", "intent"), ("leg", "intent"), ("case_", "intent"), ("intent", "id")):
-            await db.rows(f"DELETE FROM {table} WHERE {column} IN (??)", ids)  # noqa: S608  # our own words
-    return len(ids)
-
-
-async def _contents(db: Db, before_us: int, now_us: int) -> int:
-    """Content revisions that nothing refers to. A write is known by its content as long as it is in the journal."""
-    gone = [name for name, users in await _unused(db, before_us, now_us) if not users]
-    if gone:
-        await db.rows("DELETE FROM content_revision WHERE revision IN (??)", gone)
-    return len(gone)
-
-
-async def _unused(db: Db, before_us: int, now_us: int) -> list[tuple[str, int]]:
-    """Old revisions, and how many writes and pictures of documents each has. None while an instance may still serve the one before."""
+async def _unused(db: Db, before_us: int, now_us: int) -> list[str]:
+    """Old revisions that no write and no picture of a document has. None while an instance may still serve the one before."""
     last = await db.rows("SELECT MAX(at_us) FROM audit WHERE action = 'apply'")
     if last[0][0] is None or last[0][0] > now_us - _SETTLED_US:
         return []
     rows = await db.rows(
-        "SELECT c.revision, (SELECT COUNT(*) FROM intent i WHERE i.content = c.revision) "
-        "+ (SELECT COUNT(*) FROM feed_image f WHERE f.content = c.revision) FROM content_revision c "
-        "WHERE c.archived_at_us < ? AND c.revision NOT IN (SELECT content FROM wave_table)", before_us,
+        "SELECT c.revision FROM content_revision c WHERE c.archived_at_us < ? "
+        "AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.content = c.revision) "
+        "AND NOT EXISTS (SELECT 1 FROM feed_image f WHERE f.content = c.revision) "
+        "AND c.revision NOT IN (SELECT content FROM wave_table)", before_us,
     )  # fmt: skip
-    return [(row[0], int(row[1])) for row in rows]
+    return [row[0] for row in rows]

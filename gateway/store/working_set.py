@@ -278,9 +278,10 @@ async def decide(db: Db, decision: Decision, at_us: int, *, ends: bool) -> None:
     await audited(db, at_us, decision.actor, f"case.{decision.action}", decision.reason, decision.detail)
 
 
-async def audited(db: Db, at_us: int, actor: str, action: str, reason: str, detail: str) -> None:
-    """Write one audit row in the caller's transaction."""
-    await db.rows(
-        "INSERT INTO audit (at_us, actor, action, reason, detail) VALUES (?, ?, ?, ?, ?)",
+async def audited(db: Db, at_us: int, actor: str, action: str, reason: str, detail: str) -> int:
+    """Write one audit row in the caller's transaction. Gives: its number."""
+    found = await db.rows(
+        "INSERT INTO audit (at_us, actor, action, reason, detail) VALUES (?, ?, ?, ?, ?) RETURNING id",
         at_us, actor, action, reason, detail,
     )  # fmt: skip
+    return int(found[0][0])

@@ -242,6 +242,47 @@ async def test_a_new_case_never_has_the_number_of_one_that_was_pruned(journal: J
     assert await journal.operation("older") is None
 
 
+async def test_of_a_prune_that_is_stopped_the_audit_says_what_went(
+    journal: Journal, database: Database, store: Store
+) -> None:
+    for n in range(600):
+        await accepted(journal, f"w{n}", day=40)
+    for claimed in await journal.claim("me", "s4", NOW_US, 1_000):
+        await moved(journal, claimed.ref.intent, "cloud", "finish", at_us=NOW_US - 39 * DAY_US)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await prune(database, NOW_US - 30 * DAY_US, Audit(NOW_US, "anna", "retention"), progress=stop)
+    (said,) = [entry for entry in await audited(store, 99) if entry.action == "store.prune"]
+    assert (said.actor, said.detail["intents"]) == ("anna", 500)
+    await prune(database, NOW_US - 30 * DAY_US, Audit(NOW_US, "bert", "the rest"))
+    assert (await audited(store, 1))[0].detail["intents"] == 100
+
+
+async def test_a_dry_run_counts_in_pages_so_that_writes_go_on_in_between(journal: Journal, database: Database) -> None:
+    for n in range(1_100):
+        await accepted(journal, f"w{n}", day=40)
+    for claimed in await journal.claim("me", "s4", NOW_US, 2_000):
+        await moved(journal, claimed.ref.intent, "cloud", "finish", at_us=NOW_US - 39 * DAY_US)
+    counted: list[int] = []
+    why = Audit(NOW_US, "anna", "retention")
+    found = await prune(database, NOW_US - 30 * DAY_US, why, dry_run=True, progress=counted.append)
+    assert (found.intents, counted) == (1_100, [500, 1_000, 1_100])
+
+
+async def test_keys_that_are_over_go_in_batches_and_those_in_their_seven_days_stay(
+    journal: Journal, database: Database
+) -> None:
+    for n in range(1_200):
+        until_us = NOW_US + (DAY_US if n < 100 else -DAY_US)
+        await accepted(journal, f"w{n}", day=6, replay=Replay("mes", f"key-{n}", "f", until_us))
+    gone = await prune(database, NOW_US - 30 * DAY_US, Audit(NOW_US, "anna", "retention"))
+    assert gone == Pruned(intents=0, replays=1_100, contents=0)
+    assert await journal.known("mes", "key-7", NOW_US) is not None
+
+
 async def test_every_schema_revision_says_whether_older_programs_may_still_run(store: Store) -> None:
     found = await revisions(store, MIGRATIONS)
     assert all(r.applied for r in found)
