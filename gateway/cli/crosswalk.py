@@ -61,7 +61,10 @@ def show_numbers(
 @app.command("import")
 def import_numbers(
     file: Annotated[
-        Path, typer.Argument(help="CSV with the columns object, canonical, legacy, cloud, shown", dir_okay=False)
+        Path,
+        typer.Argument(
+            help="CSV with the columns object, canonical, legacy, cloud, shown", dir_okay=False, exists=True
+        ),
     ],
     reason: Reason,
     plant: Annotated[str | None, typer.Option(help="take the two ERPs from this plant's cell")] = None,
@@ -94,10 +97,12 @@ def import_numbers(
         try:
             report = at_desk(database, work)
         except Refused as err:
-            _print_wrong(err, as_json=as_json)
+            _print_wrong(err, as_json=as_json, dry_run=dry_run)
             raise typer.Exit(Exit.ERROR) from err
         except Overtaken as err:
-            fail(f"a write met one of these numbers meanwhile, nothing was taken; run it again: {err}")
+            fail(
+                f"a write or another import met one of these numbers meanwhile, nothing was taken; run it again: {err}"
+            )
         except UnicodeDecodeError as err:
             fail(f"{file} is not UTF-8: {err}", Exit.USAGE)
     said = {"rows": report.rows, "names": report.names, "wrong": [], "dry_run": report.dry_run}
@@ -122,10 +127,10 @@ def _pair(content: Content, plant: str | None, domain: str, legacy: str | None, 
     return pair_of(content, legacy, cloud)
 
 
-def _print_wrong(err: Refused, *, as_json: bool) -> None:
+def _print_wrong(err: Refused, *, as_json: bool, dry_run: bool) -> None:
     if as_json:
         wrong = [{"line": w.line, "kind": w.kind, "reason": w.reason} for w in err.wrong]
-        print_json({"rows": 0, "names": 0, "wrong": wrong, "dry_run": False})
+        print_json({"rows": 0, "names": 0, "wrong": wrong, "dry_run": dry_run})
     for w in err.wrong[:_WRONG_SHOWN]:
         progress.print(f"line {w.line}: {w.reason}", style="red", markup=False)
     more = len(err.wrong) - _WRONG_SHOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -116,12 +116,11 @@ async def take(
 
 def _rows(file: TextIO, pair: Pair, wrong: list[Wrong], progress: Progress) -> Iterable[Row]:
     """Raises: Refused: the heading is none."""
-    reader = csv.reader(file)
-    heading = [name.strip().lower() for name in next(reader, [])]
-    if bad := _heading(heading):
+    records = _records(file, wrong)
+    heading = [name.strip().lower() for name in next(records, (1, []))[1]]
+    if not wrong and (bad := _heading(heading)):
         raise Refused([Wrong(1, "heading", bad)])
-    for cells in reader:
-        line = reader.line_num
+    for line, cells in records:
         if line % 1000 == 0:
             progress(line)
         if not any(cell.strip() for cell in cells):
@@ -132,6 +131,23 @@ def _rows(file: TextIO, pair: Pair, wrong: list[Wrong], progress: Progress) -> I
         row = _row(line, dict(zip(heading, map(str.strip, cells), strict=True)), pair, wrong)
         if row is not None:
             yield row
+
+
+def _records(file: TextIO, wrong: list[Wrong]) -> Iterator[tuple[int, list[str]]]:
+    """The lines, each with its number: that of the first one where a cell goes over several."""
+    reader = csv.reader(file, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as err:
+            # Where a later line begins is anybody's guess.
+            reason = f"a quotation mark is never closed, or stands inside a cell: {err}"
+            wrong.append(Wrong(line, "quotes", reason))
+            return
+        yield line, cells
 
 
 def _heading(heading: list[str]) -> str:
@@ -154,14 +170,14 @@ def _row(line: int, cells: Mapping[str, str], pair: Pair, wrong: list[Wrong]) ->
         wrong.append(Wrong(line, "empty", "neither a legacy nor a cloud number"))
         return None
     before = len(wrong)
-    legacy = _number(line, pair, pair.legacy, object_, cells["legacy"], wrong)
-    cloud = _number(line, pair, pair.cloud, object_, cells["cloud"], wrong)
-    for name, value, most in (
-        ("canonical", cells.get("canonical", ""), _MOST_CANONICAL),
-        ("shown", cells.get("shown", ""), _MOST_KEY),
-    ):
+    for name in ("canonical", "legacy", "cloud", "shown"):
+        value, most = cells.get(name, ""), _MOST_CANONICAL if name == "canonical" else _MOST_KEY
         if len(value) > most or not value.isprintable():
             wrong.append(Wrong(line, "number", f"{name} has over {most} characters, or one that cannot be printed"))
+    if len(wrong) > before:
+        return None
+    legacy = _number(line, pair, pair.legacy, object_, cells["legacy"], wrong)
+    cloud = _number(line, pair, pair.cloud, object_, cells["cloud"], wrong)
     if len(wrong) > before:
         return None
     return Row(line, object_, cells.get("canonical", ""), legacy, cloud, cells.get("shown", ""))

@@ -132,6 +132,12 @@ async def holder(site: Deployment, number: str) -> str | None:
         ("item,other,A-1,,\n", 2, "store", "known-a"),
         ("item,,A-1,B-1,S-9\n", 2, "store", "shown"),
         ("purchase_order,,TOO-LONG-FOR-A-PURCHASE-ORDER,,\n", 2, "number", "TOO-LONG"),
+        ("item,,X\x00-1,,\n", 2, "number", "legacy"),
+        ('item,,Y-1,"X\n-1",\n', 2, "number", "cloud"),
+        ("item,,X\u200b-1,,\n", 2, "number", "legacy"),
+        ("item,,X-1,,X\u200b-1\n", 2, "number", "shown"),
+        ('item,,X-1,Y-1,\nitem,,"X-2,Y-2,\n' + "item,,Z-1,Z-2,\n" * 20_000, 3, "quotes", "never closed"),
+        ('item,,"X-2,Y-2,\nitem,,X-3,Y-3,\n', 2, "quotes", "never closed"),
     ],
 )
 async def test_one_wrong_line_and_nothing_is_taken(
@@ -156,6 +162,15 @@ async def test_a_number_that_a_write_learned_meanwhile_stops_the_whole_import(si
         await database.close()
     assert await holder(site, "RACE-0") is None
     assert await holder(site, "RACE-2") == "race-2"
+
+
+def test_a_dry_run_that_is_refused_says_that_it_was_one(site: Deployment) -> None:
+    assert taken(site, "item,,,,\n", "--dry-run", exit_code=1)["dry_run"] is True
+
+
+def test_a_list_that_is_not_there_is_no_store_that_cannot_be_reached(site: Deployment) -> None:
+    done = site.cli("crosswalk", "import", str(site.folder / "nothing.csv"), *BY, content=False)
+    assert (done.exit_code, "nothing.csv" in done.output) == (2, True), done.output
 
 
 def test_every_wrong_line_is_named_at_once(site: Deployment) -> None:
