@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import Annotated
 
 import typer
 
 from gateway.cli.content import Database, with_store
+from gateway.cli.operator import logged_in
 from gateway.cli.output import Exit, Format, Output, fail, progress, show, told
 from gateway.control import waves
 from gateway.core.waves import CellId
@@ -52,7 +52,7 @@ def _set(cell: CellId, reason: str, database: str | None, output: Format, *, sus
 
     async def go(store: Store) -> bool:
         changed = await waves.suspend(
-            store, cell, suspended=suspended, actor=getpass.getuser(), reason=reason,
+            store, cell, suspended=suspended, actor=logged_in(), reason=reason,
             now_us=time.time_ns() // 1000, dry_run=dry_run,
         )  # fmt: skip
         await _shown(store, cell, output)

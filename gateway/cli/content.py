@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from gateway.cli.number_ranges import refusal, unfit
+from gateway.cli.operator import logged_in
 from gateway.cli.output import Exit, Format, Output, fail, print_json, progress, show, told
 from gateway.control import waves
 from gateway.control.content import Content, lay_out, load_folder
@@ -142,7 +142,7 @@ def apply(
             await waves.fitting(store, found)
             attempt = partial(
                 waves.apply, store, found, files,
-                actor=getpass.getuser(), reason=reason, now_us=time.time_ns() // 1000,
+                actor=logged_in(), reason=reason, now_us=time.time_ns() // 1000,
                 expected=plan_id, unsafe_switch=unsafe_switch,
             )  # fmt: skip
             return await waves.once_drained(attempt, wait, lambda err: progress.print(f"still open: {err}"))

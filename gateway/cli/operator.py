@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from gateway.cli.output import Exit, fail
-from gateway.control.cases import Acting, Cases
+from gateway.control.cases import ACTOR_CHARS, Acting, Cases
 from gateway.control.content import Content, load, unpack
 from gateway.errors import Broken, StoreUnusable
 from gateway.settings import settings, shipped
@@ -87,4 +88,14 @@ def acting(actor: str | None, reason: str) -> Acting:
     """Who acts through a command, and why."""
     if not reason.strip():
         fail("--reason must say something: it stands in the audit", Exit.USAGE)
-    return Acting(actor or getpass.getuser(), reason.strip(), "cli")
+    if actor and not 0 < len(actor.strip()) <= ACTOR_CHARS:
+        fail(f"--actor is a name of at most {ACTOR_CHARS} characters: it stands in the audit", Exit.USAGE)
+    return Acting(actor.strip() if actor else logged_in(), reason.strip(), "cli")
+
+
+def logged_in() -> str:
+    """Who is logged in: a number, where the machine has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

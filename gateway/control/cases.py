@@ -39,6 +39,8 @@ from gateway.store.journal import Journal, LegView, OperationView
 from gateway.writes.beside import kept_beside
 
 Contents = Callable[[str], Awaitable[Content]]
+ACTOR_CHARS = 200
+"""The audit has room for so long a name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.control.cases import Acted, Acting, Cases
+from gateway.control.cases import ACTOR_CHARS, Acted, Acting, Cases
 from gateway.control.content import Content
 from gateway.control.since import FORM, since
 from gateway.control.told import (
@@ -197,7 +197,7 @@ _MORE = {"replay": (), "repair": ("patch",), "close": ("happened", "key")}
 
 def _text(body: Mapping[str, Any], name: str, errors: list[dict[str, str]]) -> str:
     value = body.get(name)
-    if isinstance(value, str) and value.strip() and len(value) <= (200 if name == "actor" else 4000):
+    if isinstance(value, str) and value.strip() and len(value) <= (ACTOR_CHARS if name == "actor" else 4000):
         return value.strip()
     errors.append({"field": name, "reason": "a text is needed: it stands in the audit"})
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -109,3 +110,25 @@ def test_a_filter_that_makes_no_sense_is_told(desk: Desk) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), query
     assert "90m, 12h, 7d" in desk.run("audit", "list", "--since", "yesterday", exit_code=2)
     desk.run("audit", "list", "--limit", "0", exit_code=2)
+
+
+def test_whoever_has_no_name_on_the_machine_stands_in_the_audit_with_a_number(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run under a number that no list of users holds."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_010_001)
+    _, case = refused(desk)
+    desk.run("case", "close", str(case["case"]), "--reason", "not needed")
+    desk.run("suspend", "1000", "production", "--reason", "a look")
+    desk.run("resume", "1000", "production", "--reason", "a look")
+    rows = desk.json("audit", "list", "--limit", "3")
+    assert [(row["action"], row["actor"]) for row in rows] == [
+        ("resume", "uid 4010001"), ("suspend", "uid 4010001"), ("case.close", "uid 4010001"),
+    ]  # fmt: skip
+
+
+def test_a_name_that_the_audit_has_no_room_for_is_a_wrong_call(desk: Desk) -> None:
+    for actor in ("a" * 201, " "):
+        desk.run("case", "close", "1", "--reason", "not needed", "--actor", actor, exit_code=2)
