@@ -144,7 +144,10 @@ def _patch(text: str | None, file: Path | None) -> dict[str, Any]:
 def _bytes(text: str | None, file: Path | None) -> bytes:
     if text is not None:
         return text.encode()
-    return sys.stdin.buffer.read() if str(file) == "-" else Path(str(file)).read_bytes()
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else Path(str(file)).read_bytes()
+    except OSError as err:
+        fail(str(err), Exit.USAGE)
 
 
 def _print(acted: Acted, output: Format) -> None:

@@ -5,7 +5,7 @@ Exit codes: 0 shown, 1 no such operation, 2 usage, 6 the store cannot be reached
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -13,6 +13,7 @@ from gateway.cli.content import Database
 from gateway.cli.operator import Desk, at_desk, now_us
 from gateway.cli.output import Exit, Format, Output, fail, print_data, show, told
 from gateway.control.told import backlog_told, feed_line, intent_line, operation_told
+from gateway.core.intents import LegState
 from gateway.store.feeds import FeedBook
 from gateway.store.journal_views import Look, intents
 
@@ -32,6 +33,8 @@ def show_journal(
     output: Output = Format.TABLE,
 ) -> None:
     """Show one operation, or the newest writes first."""
+    if state is not None and state not in get_args(LegState):
+        fail(f"no state of a leg: {state!r}; there are {', '.join(get_args(LegState))}", Exit.USAGE)
     if operation is not None and (lane, erp, state) != (None, None, None):
         fail("either one operation, or filters", Exit.USAGE)
     with told():

@@ -53,6 +53,13 @@ class Commands(TyperGroup):
         # Names that a mistyped one is compared with.
         self.commands = {name: TyperCommand(name, help=words) for name, (_, words) in COMMANDS.items()}
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments. Raises: UsageError: one is no UTF-8; no database and no audit can hold it."""
+        for given in args:
+            if given != given.encode(errors="replace").decode():
+                ctx.fail(f"no UTF-8: {given!r}")
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order in which people need them."""
         return list(COMMANDS)

@@ -30,6 +30,7 @@ from gateway.store.upkeep import reconciled as compared
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The database itself.")
 _DAY_US = 24 * 3600 * 1_000_000
+_WEEK_S, _CENTURY_DAYS = 7 * 24 * 3600.0, 36_500
 _MIGRATIONS = shipped() / "migrations"
 
 
@@ -59,7 +60,9 @@ def restore(
     ] = False,
     quiet: Annotated[
         float,
-        typer.Option("--quiet", min=0, help="seconds that the lost gateway's last calls may still take effect for"),
+        typer.Option(
+            "--quiet", min=0, max=_WEEK_S, help="seconds that the lost gateway's last calls may still take effect for"
+        ),
     ] = 120.0,
     actor: Actor = None,
     database: Database = None,
@@ -137,7 +140,9 @@ def reconciled(
 
 @app.command()
 def prune(
-    keep_days: Annotated[int, typer.Option("--keep-days", min=1, help="keep what ended in the last so many days")],
+    keep_days: Annotated[
+        int, typer.Option("--keep-days", min=1, max=_CENTURY_DAYS, help="keep what ended in the last so many days")
+    ],
     reason: Annotated[str, typer.Option("--reason", help="why; stands in the audit")] = "retention",
     actor: Actor = None,
     dry_run: DryRun = False,

@@ -17,6 +17,8 @@ _COLUMNS = (
 )
 _JOINED = "case_ c JOIN intent i ON i.id = c.intent JOIN leg l ON l.intent = c.intent AND l.side = c.side"
 UNDECIDED = ("open", "retrying")
+_LAST = 2**31 - 1
+"""The highest number that a case can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class CaseBook:
 
     async def one(self, id_: int) -> CaseRow | None:
         """A case by its number."""
+        if id_ > _LAST:
+            return None
 
         async def work(db: Db) -> CaseRow | None:
             found = await db.rows(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE c.id = ?", id_)  # noqa: S608  # our own words

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,7 @@ from gateway.control.told import (
     operation_told,
 )
 from gateway.core.crosswalk import SHOWN, erp_space
+from gateway.core.intents import LegState
 from gateway.edge.json_strict import loads
 from gateway.errors import (
     Broken,
@@ -51,6 +53,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _LISTS_MOST = 1000
 _NEWEST = 2**31 - 1
 _JSON = "application/json"
+_DIGITS = re.compile(r"[0-9]{1,20}", re.ASCII)
 
 
 class Journalled(Protocol):
@@ -144,6 +147,7 @@ def _told(handler: Handler) -> Handler:
 
     async def answer(request: Request) -> Response:
         try:
+            _sayable(request)
             return await handler(request)
         except StoreDown as err:
             return problem_told(JournalUnavailable(f"The journal cannot be reached: {err}", retry_after_s=2))
@@ -151,6 +155,13 @@ def _told(handler: Handler) -> Handler:
             return problem_told(err)
 
     return answer
+
+
+def _sayable(request: Request) -> None:
+    """Raises: Malformed: PostgreSQL would take it for a fault of its own."""
+    for text in (*request.query_params.values(), *map(str, request.path_params.values())):
+        if "\x00" in text:
+            raise Malformed("No name and no number holds a zero byte.")
 
 
 def problem_told(err: Exception) -> Response:
@@ -214,15 +225,15 @@ def _flag(body: Mapping[str, Any], name: str, errors: list[dict[str, str]]) -> b
 def _wanted(query: Mapping[str, str]) -> Wanted:
     _known(query, {"state", "kind", "plant", "object", "erp", "after", "limit"})
     after = _number(query, "after", 0, _NEWEST)
-    text = {name: query.get(name) for name in ("state", "kind", "plant", "object", "erp")}
-    return Wanted(**text, after=after, limit=_number(query, "limit", 100, _LISTS_MOST))
+    state = _word(query, "state", ("undecided", "open", "retrying", "closed", "any"))
+    text = {name: query.get(name) for name in ("kind", "plant", "object", "erp")}
+    return Wanted(None if state == "any" else state, **text, after=after, limit=_limit(query, 100))
 
 
 def _asked(query: Mapping[str, str]) -> Asked:
     _known(query, {"since", "action", "actor", "before", "limit"})
     before = _number(query, "before", _NEWEST, _NEWEST)
-    limit = _number(query, "limit", 50, _LISTS_MOST)
-    return Asked(_since(query.get("since")), query.get("action"), query.get("actor"), before, limit)
+    return Asked(_since(query.get("since")), query.get("action"), query.get("actor"), before, _limit(query, 50))
 
 
 def _since(text: str | None) -> int | None:
@@ -234,8 +245,9 @@ def _since(text: str | None) -> int | None:
 
 def _look(query: Mapping[str, str]) -> Look:
     _known(query, {"lane", "erp", "state", "before", "limit"})
-    text = {name: query.get(name) for name in ("lane", "erp", "state", "before")}
-    return Look(**text, limit=_number(query, "limit", 50, _LISTS_MOST))
+    state = _word(query, "state", get_args(LegState))
+    text = {name: query.get(name) for name in ("lane", "erp", "before")}
+    return Look(**text, state=state, limit=_limit(query, 50))
 
 
 def _known(query: Mapping[str, str], names: set[str]) -> None:
@@ -244,10 +256,21 @@ def _known(query: Mapping[str, str], names: set[str]) -> None:
             raise Malformed(f"There is no query parameter {name!r}.", field=name)
 
 
-def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _word(query: Mapping[str, str], name: str, words: Sequence[str]) -> str | None:
+    text = query.get(name)
+    if text is not None and text not in words:
+        raise Malformed(f"{name} is one of {', '.join(words)}.", field=name)
+    return text
+
+
+def _limit(query: Mapping[str, str], default: int) -> int:
+    return _number(query, "limit", default, _LISTS_MOST, least=1)
+
+
+def _number(query: Mapping[str, str], name: str, default: int, most: int, *, least: int = 0) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or int(text) > most:
-        raise Malformed(f"{name} is a number up to {most}.", field=name)
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise Malformed(f"{name} is a number from {least} to {most}.", field=name)
     return int(text)

@@ -110,3 +110,54 @@ def test_what_is_wrong_is_told_as_a_problem_and_changes_nothing(desk: Desk, case
     problem(form, 415, "unsupported-media-type")
     assert desk.shown(case)["state"] == "open"
     assert desk.audited(case) == []
+
+
+def test_a_number_that_no_case_can_have_is_no_case(desk: Desk) -> None:
+    for number in ("0", "2147483648", "9" * 40):
+        problem(desk.admin("GET", f"cases/{number}"), 404, "no-such-case")
+        problem(desk.admin("POST", f"cases/{number}:replay", **BY), 404, "no-such-case")
+    assert "no-such-case" in desk.run("case", "show", "9" * 40, exit_code=1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cases?state=opne",
+        "journal?state=opne",
+        "cases?limit=0",
+        "audit?limit=0",
+        f"audit?limit={'1' * 5000}",
+        "cases?plant=%00",
+        "audit?actor=a%00",
+        "journal?lane=%00",
+        "journal/%00",
+        "crosswalk/item?number=%00",
+    ],
+)
+def test_a_question_that_means_nothing_is_no_empty_list(desk: Desk, query: str) -> None:
+    problem(desk.admin("GET", query), 400, "malformed")
+
+
+def test_cases_of_every_state_are_listed_by_its_name(desk: Desk, case: Json) -> None:
+    desk.run("case", "close", str(case["case"]), "--reason", "not needed", "--actor", "anna")
+    for state, there in (("any", True), ("closed", True), ("open", False), ("retrying", False), ("undecided", False)):
+        listed = good(desk.admin("GET", f"cases?state={state}&limit=1000"))["cases"]
+        assert (case["case"] in {row["case"] for row in listed}) is there, state
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("journal", "show", "--state", "opne"),
+        ("journal", "show", "\udcff"),
+        ("case", "list", "--plant", "\udcff"),
+        ("case", "close", "1", "--reason", "\udcff"),
+        ("case", "repair", "1", "--reason", "x", "--patch", '{"item": "\udcff"}'),
+        ("case", "repair", "1", "--reason", "x", "--file", "nothing.json"),
+        ("store", "prune", "--keep-days", "99999999999", "--dry-run"),
+        ("store", "restore", "copy.db", "--reason", "x", "--quiet", "inf"),
+    ],
+)
+def test_a_command_that_means_nothing_is_a_wrong_call(desk: Desk, command: tuple[str, ...]) -> None:
+    """Neither a traceback nor a store that cannot be reached; bytes that are no UTF-8 come as half surrogates."""
+    desk.run(*command, exit_code=2)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
 from tests.e2e.calls import good
 from tests.integration.operator.site import ITEM, QUANTITY, Desk
 
@@ -94,6 +98,17 @@ def test_a_repair_that_no_model_or_dialect_takes_is_refused_and_the_case_stays(d
     desk.run("case", "repair", str(case["case"]), *BY, exit_code=2)
     assert desk.shown(case)["state"] == "open"
     assert desk.audited(case) == []
+
+
+def test_a_patch_is_read_from_a_file_or_from_standard_input(desk: Desk) -> None:
+    case = desk.case_of(desk.plant.ordered(item=desk.unknown_to(desk.sides[1])))
+    made = desk.gateway.deployment
+    patch = made.folder / "patch.json"
+    patch.write_text('{"quantity": "7.5"}', "utf-8")
+    for place in (str(patch), "-"):
+        asked = ["case", "repair", str(case["case"]), "--file", place, "--dry-run", *BY, "-o", "json"]
+        done = CliRunner(env=made.environ()).invoke(app, asked, input=patch.read_text("utf-8"))
+        assert json.loads(done.stdout)["after"]["document"]["quantity"] == {"$decimal": "7.5"}
 
 
 def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(desk: Desk) -> None:
