@@ -37,10 +37,11 @@ def backup(database: Path, target: Path, progress: Progress = lambda done, of: N
         raise BackupRefused(f"there is no database {database}")
     with _beside(target) as part, closing(_opened(database)) as source, closing(sqlite3.connect(part)) as copy:
         # One read transaction around all steps: a copy in steps would start anew at each commit of the gateway.
-        source.execute("BEGIN")
-        source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
-        source.backup(copy, pages=_PAGES, progress=lambda _, left, of: progress(of - left, of))
-        source.execute("ROLLBACK")
+        with _readable(database):
+            source.execute("BEGIN")
+            source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+            source.backup(copy, pages=_PAGES, progress=lambda _, left, of: progress(of - left, of))
+            source.execute("ROLLBACK")
         # A write-ahead log would be a second file that somebody forgets to keep.
         copy.execute("PRAGMA journal_mode=DELETE")
         _sound(copy, target)
@@ -76,7 +77,9 @@ def restore(database: Path, source: Path, by: Restorer, upgrade: Callable[[Path]
     kept = database.with_name(f"{database.name}.before-restore-{by.now_us // 1_000_000}") if database.exists() else None
     with _beside(database) as part:
         with closing(_opened(source)) as old, closing(sqlite3.connect(part)) as copy:
-            old.backup(copy, pages=_PAGES)
+            with _readable(source):
+                _whole(old, source)
+                old.backup(copy, pages=_PAGES)
             copy.execute("PRAGMA journal_mode=DELETE")
             _sound(copy, source)
         upgrade(part)
@@ -95,6 +98,24 @@ def _opened(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     except sqlite3.Error as err:
         raise BackupRefused(f"{path}: {err}") from err
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Names the file that is read where it is damaged, and not the copy. Raises: BackupRefused."""
+    try:
+        yield
+    except sqlite3.DatabaseError as err:
+        if isinstance(err, sqlite3.OperationalError):
+            raise  # the copy's: no room, or nobody may write there
+        raise BackupRefused(f"{path} is damaged: {err}") from err
+
+
+def _whole(opened: sqlite3.Connection, path: Path) -> None:
+    """Raises: BackupRefused: the end is missing. SQLite reads zeros there, and finds the last page sound."""
+    pages, page_bytes = (opened.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if path.stat().st_size < pages * page_bytes and not _logs(path)[0].exists():
+        raise BackupRefused(f"{path} is damaged: its end is missing")
 
 
 @contextmanager

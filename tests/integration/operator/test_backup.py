@@ -219,3 +219,24 @@ def test_a_file_that_is_no_database_is_refused_in_words(site: Deployment) -> Non
     text.write_text("no database", "utf-8")
     done = site.cli("store", "restore", str(text), *WHY, content=False)
     assert (done.exit_code, "file is not a database" in done.output) == (1, True), done.output
+
+
+def test_a_backup_into_a_folder_that_is_not_there_is_refused_in_words(site: Deployment) -> None:
+    assert site.cli("apply").exit_code == 0
+    target = site.folder / "nowhere" / "copy.db"
+    done = site.cli("store", "backup", str(target), content=False)
+    assert (done.exit_code, f"{target}: " in done.output) == (1, True), done.output
+
+
+@pytest.mark.parametrize("part", [0.3, 0.9, 1.0])
+def test_a_backup_that_was_cut_off_is_named_and_refused_and_the_store_stays(site: Deployment, part: float) -> None:
+    """Also where a byte is missing: SQLite reads that as a zero, and calls the file sound."""
+    assert site.cli("apply").exit_code == 0
+    live, copy, cut = site.folder / "gateway.db", site.folder / "copy.db", site.folder / "cut.db"
+    assert site.cli("store", "backup", str(copy), content=False).exit_code == 0
+    whole = copy.read_bytes()
+    cut.write_bytes(whole[: int(len(whole) * part) - 1])
+    before = rows(live, "SELECT * FROM cell ORDER BY 1, 2")
+    done = site.cli("store", "restore", str(cut), *WHY, content=False)
+    assert (done.exit_code, f"{cut}" in done.output, f"{live}" in done.output) == (1, True, False), done.output
+    assert rows(live, "SELECT * FROM cell ORDER BY 1, 2") == before
