@@ -154,7 +154,7 @@ def _print(acted: Acted, output: Format) -> None:
     if output is not Format.TABLE:
         print_data(acted_told(acted), output)
         return
-    would = "would be " if acted.dry_run else ""
-    typer.echo(f"case {acted.case}: {acted.action}; the leg is {would}{acted.leg}")
+    becomes = "would be" if acted.dry_run else "is"
+    typer.echo(f"case {acted.case}: {acted.action}; the leg {becomes} {acted.leg}")
     if "document" in acted.after:
         print_json({"before": acted.before.get("document"), "after": acted.after["document"]})

@@ -91,6 +91,7 @@ def test_a_repair_that_no_model_or_dialect_takes_is_refused_and_the_case_stays(d
         ('{"unit": null}', "unit"),
         ('{"plant": "3000"}', "plant"),
         ('{"quantity": "1.23456"}', "quantity"),
+        ('{"planned_start": "0001-01-01T00:00:00+23:00"}', "planned_start"),
     ):
         text = desk.run("case", "repair", str(case["case"]), "--patch", patch, *BY, exit_code=1)
         assert field in text
@@ -116,9 +117,10 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(desk: Desk) -> None
     case = desk.case_of(answer)
     with desk.erps.untouched():
         text = desk.run("case", "repair", str(case["case"]), "--patch", '{"item": "PUMP-100"}', "--dry-run", *BY)
-        desk.run("case", "close", str(case["case"]), "--dry-run", *BY)
+        told = desk.run("case", "close", str(case["case"]), "--dry-run", *BY)
         desk.run("case", "replay", str(case["case"]), "--dry-run", *BY)
     assert "PUMP-100" in text
+    assert told == f"case {case['case']}: close; the leg would be given up\n"
     assert desk.shown(case)["state"] == "open"
     assert desk.audited(case) == []
 
