@@ -21,6 +21,7 @@ from gateway.core.intents import (
 )
 from gateway.core.lanes import decided
 from gateway.core.phases import Side
+from gateway.store.crosswalk_bulk import UNIQUE_VIOLATED
 from gateway.store.group_commit import GroupCommit
 from gateway.store.points import reached
 from gateway.store.sql import Database, Db
@@ -100,7 +101,11 @@ class Journal:
                 await _before_commit(command)
             return verdicts
 
-        return await self.database.short(work)
+        try:
+            return await self.database.short(work)
+        except UNIQUE_VIOLATED:
+            # On PostgreSQL a number that somebody else brings in the same moment is not seen before it is written. It is now.
+            return await self.database.short(work)
 
     async def due(self, erp: str, now_us: int) -> bool:
         """Whether an ERP has legs that may be claimed."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 import pytest
 
-from gateway.core.intents import Accept, Accepted, EpochMoved, Intent, NewLeg
+from gateway.core.intents import Accept, Accepted, Done, EpochMoved, Intent, Move, Names, NewLeg
 from gateway.core.waves import Cell, Plan, WaveTable
 from gateway.settings import shipped
 from gateway.store.engine import Store
@@ -207,3 +207,26 @@ async def test_two_gateways_that_claim_at_the_same_time_share_what_is_due(
     assert (len(mine), len(theirs)) == (4, 2)
     assert {c.intent.id for c in mine}.isdisjoint(c.intent.id for c in theirs)
     assert await looker.fetchval("SELECT count(*) FROM leg WHERE state = 'sending'") == 6
+
+
+async def test_a_number_that_an_import_brings_in_the_same_moment_is_a_case_and_the_outcome_stays(
+    database: Postgres, other: asyncpg.Connection, looker: asyncpg.Connection
+) -> None:
+    """Neither sees the other's row before it writes its own; what the ERP did must not be forgotten for that."""
+    journal = Journal(database)
+    accepted = await journal.do(accept("a", "lane-a"))
+    assert isinstance(accepted, Accepted)
+    assert accepted.started is not None
+    importing = other.transaction()
+    await importing.start()
+    await other.execute("INSERT INTO crosswalk VALUES ('production_order', 'another', 'erp:ecc', '1000001')")
+    learned = (Names("production_order", "lane-a", "erp:ecc", "1000001"),)
+    finish = asyncio.create_task(journal.do(Move(accepted.started, "finish", 2, names=learned)))
+    await blocked(looker)
+    await importing.commit()
+    verdict = await finish
+    assert isinstance(verdict, Done)
+    assert verdict.state == "done"
+    rows = await looker.fetch("SELECT kind, state FROM case_ WHERE intent = 'a'")
+    assert [tuple(row) for row in rows] == [("crosswalk", "open")]
+    assert await looker.fetchval("SELECT canonical FROM crosswalk WHERE key = '1000001'") == "another"
