@@ -151,6 +151,12 @@ class Cases:
         if case.row.state not in UNDECIDED:
             raise _moved(case, f"Case {id_} is {case.row.state}.")
         if case.leg.state in ENDED:
+            if happened is not None or key is not None:
+                raise _moved(
+                    case,
+                    f"The write has ended here ({case.leg.state}), and nothing more is learned or sent: close the case without "
+                    "saying whether it happened. A number that the gateway does not know comes in with `crosswalk import`.",
+                )
             return await self._noted(case, by, dry_run=dry_run)
         case = await self._parked(id_)
         if happened is True:

@@ -242,6 +242,25 @@ def test_an_order_that_both_erps_had_before_is_changed_in_both_under_their_own_n
     assert Decimal(entry["after"][QUANTITY["cloud"]]) == 31
 
 
+def test_a_case_about_a_write_that_both_erps_have_asks_for_no_number_and_says_so(desk_1000: Desk) -> None:
+    """The list gave the order's number in the new ERP to another one: a number told with the close would be dropped in silence."""
+    desk, site = desk_1000, desk_1000.gateway.deployment
+    taken_number = str(int(desk.make_order("cloud", "PUMP-100")) + 1)
+    path = site.folder / "taken.csv"
+    path.write_text(f"object,legacy,cloud\nproduction_order,1999999,{taken_number}\n", "utf-8")
+    desk.run("crosswalk", "import", str(path), *BY)
+    answer = desk.plant.ordered()
+    desk.done(answer)
+    (case,) = [c for c in desk.cases("--kind", "crosswalk") if c["operation"] == answer.headers["x-op-id"]]
+    assert case["leg"] == "done"
+    close = ("case", "close", str(case["case"]), "--reason", "looked it up", "--actor", "anna")
+    for more in (("--happened", "yes", "--key", taken_number), ("--happened", "no"), ("--key", taken_number)):
+        assert "has ended" in desk.run(*close, *more, exit_code=1)
+    assert desk.audited(case) == []
+    desk.run(*close)
+    assert desk.shown(case)["state"] == "closed"
+
+
 def test_numbers_that_come_in_before_any_plant_moves_count_at_once(erps: Pair, tmp_path: Path) -> None:
     """A plant that was born in the new ERP shows an order by the number that the list gives it, and finds it under that."""
     own = deployment(tmp_path, erps)
