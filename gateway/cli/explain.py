@@ -139,7 +139,8 @@ def _caller(content: Content, client: str | None, roles: str, plants: str) -> Ca
         rule = next((key for key in content.clients.keys if key.id == client), None)
         if rule is None:
             return None
-        return Caller(f"client:{client}", client, "api-keys", tuple(rule.roles), tuple(rule.plants), "api-key", None)
+        who = rule.client_id
+        return Caller(f"client:{who}", who, "api-keys", tuple(rule.roles), tuple(rule.plants), "api-key", None)
     if not roles:
         return None
     return Caller("somebody", "somebody", "explain", tuple(roles.split(",")), tuple(plants.split(",")), "jwt", None)

@@ -26,8 +26,8 @@ def _client(key: KeyRule) -> ApiClient:
     return ApiClient(
         key_id=key.id,
         key_sha256=secret(key.sha256) if ":" in key.sha256 else key.sha256,
-        subject=f"client:{key.id}",
-        client_id=key.id,
+        subject=f"client:{key.client_id}",
+        client_id=key.client_id,
         roles=tuple(key.roles),
         plants=tuple(key.plants),
     )

@@ -14,6 +14,7 @@ from gateway.core.phases import DECLARABLE
 from gateway.core.waves import Cell
 
 PlantCode = Annotated[str, StringConstraints(pattern=rf"^(?:\*|{PLANT_ID})$")]
+KeyId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^(?:env:[A-Z][A-Z0-9_]*|file:/.+)$")]
 Url = Annotated[str, StringConstraints(pattern=r"^(?:https?://[^\s@?#]+|env:[A-Z][A-Z0-9_]*)$")]
@@ -149,10 +150,17 @@ class IssuerRule(_Strict):
 class KeyRule(_Strict):
     """A client that calls with an API key; only the key's SHA-256 is ever written down."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    id: KeyId
+    client: KeyId | None = None
+    """Whose key it is, where that client has several; default: the id."""
     sha256: Annotated[str, StringConstraints(pattern=r"^(?:[0-9a-f]{64}|env:[A-Z][A-Z0-9_]*|file:/.+)$")]
     roles: list[str]
     plants: list[PlantCode]
+
+    @property
+    def client_id(self) -> str:
+        """Who calls with it, whatever key it is: Idempotency-Keys, operations and rates are this client's."""
+        return self.client or self.id
 
 
 class RateRule(_Strict):
