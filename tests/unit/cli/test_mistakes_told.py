@@ -47,3 +47,13 @@ def test_what_a_parser_says_in_several_lines_is_told_in_one(wrong: Path) -> None
     done = CliRunner().invoke(app, ["plan", "--content", str(wrong)])
     (said,) = [line for line in done.stderr.splitlines() if line.startswith("routes/waves.yaml: not YAML: ")]
     assert "position" in said
+
+
+def test_a_mistake_is_told_in_our_words_alone(wrong: Path) -> None:
+    waves = wrong / "routes/waves.yaml"
+    waves.write_text(waves.read_text("utf-8").replace("production", "prodction", 1), "utf-8")
+    done = CliRunner().invoke(app, ["plan", "--content", str(wrong)])
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("routes/waves.yaml:")]
+    assert re.fullmatch(
+        r"routes/waves\.yaml:\d+:\d+: cells\.\d+: no domain 'prodction'; there are production, .*", said
+    )
