@@ -119,6 +119,7 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(desk: Desk) -> None
         text = desk.run("case", "repair", str(case["case"]), "--patch", '{"item": "PUMP-100"}', "--dry-run", *BY)
         told = desk.run("case", "close", str(case["case"]), "--dry-run", *BY)
         desk.run("case", "replay", str(case["case"]), "--dry-run", *BY)
+    assert text.startswith(f"case {case['case']}: repair; the leg would be sent again, repaired\n")
     assert "PUMP-100" in text
     assert told == f"case {case['case']}: close; the leg would be given up\n"
     assert desk.shown(case)["state"] == "open"
