@@ -6,7 +6,7 @@ GatewayError
 │   ├── RequestTimeout
 │   ├── NotAuthenticated  Denied
 │   ├── UnroutedPlant  UnknownVersion  UnknownResource  NoSuchDocument  VersionGone
-│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  NoSuchPage  LaneParked  NoSuchCase  CaseMoved
+│   ├── Invalid  MixedCells  ErpRefused  NoSuchOperation  NoSuchPage  NoSuchCase  CaseMoved
 │   ├── IdempotencyMissing  IdempotencyMismatch  IdempotencyInFlight
 │   └── Conflict  StaleEtag  EtagRequired
 ├── Unavailable        waiting helps: PolicyUnavailable  KeysUnavailable  ErpDown  ErpTimeout  ErpBusy  Overloaded  NotYet  Draining
@@ -209,12 +209,6 @@ class NoSuchPage(Refused):
     """The cursor leads to no page of this list."""
 
     code = "no-such-page"
-
-
-class LaneParked(Refused):
-    """An earlier write to this document waits for a person's decision."""
-
-    code = "lane-parked"
 
 
 class NoSuchCase(Refused):

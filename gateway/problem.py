@@ -46,7 +46,6 @@ PROBLEMS: Mapping[type[errors.GatewayError], Problem] = MappingProxyType(
         errors.EtagRequired: Problem(428, "Send If-Match.", "Nothing."),
         errors.NoSuchPage: Problem(404, "Start the list again, without a cursor.", "Nothing."),
         errors.NoSuchOperation: Problem(404, "Check the operation's id.", "Nothing; the journal keeps operations for a time."),
-        errors.LaneParked: Problem(409, "Ask the migration team; an earlier write waits.", "Close the case of this document."),
         errors.NoSuchCase: Problem(404, "Nothing: the admin port answers it.", "Check the number with `changeover case list`."),
         errors.CaseMoved: Problem(409, "Nothing: the admin port answers it.", "Read the case again; the text says what it allows."),
         errors.IdempotencyMissing: Problem(400, "Send Idempotency-Key, a new one for each new request.", "Nothing."),

@@ -15,7 +15,7 @@ from gateway.core.canonical import OBJECTS
 from gateway.core.contracts import Contract
 from gateway.core.units import CURRENCIES, UNITS
 from gateway.dialects.library import ENTERPRISE
-from gateway.errors import CaseMoved, LaneParked, MethodNotAllowed, NoSuchCase, UnknownResource, UnknownVersion
+from gateway.errors import CaseMoved, MethodNotAllowed, NoSuchCase, UnknownResource, UnknownVersion
 from gateway.problem import codes, statuses_of
 from gateway.settings import shipped
 from gateway.surfaces.openapi import index, openapi
@@ -237,7 +237,6 @@ NO_OPERATIONS = {
     UnknownVersion: "no version, no description",
     UnknownResource: "no operation stands there",
     MethodNotAllowed: "no operation has the method",
-    LaneParked: "nothing raises it yet",
     NoSuchCase: "the admin port's",
     CaseMoved: "the admin port's",
 }
