@@ -47,7 +47,7 @@ class Happened(StrEnum):
 @app.command("list")
 def list_cases(
     state: Annotated[State, typer.Option(help="undecided is open and retrying")] = State.UNDECIDED,
-    kind: Annotated[str | None, typer.Option(help="split, doubt, untranslatable, crosswalk, ...")] = None,
+    kind: Annotated[str | None, typer.Option(help="split, doubt, ...: docs/how-to/cases-and-audit.md")] = None,
     plant: Annotated[str | None, typer.Option(help="cases of this plant")] = None,
     object_: Annotated[str | None, typer.Option("--object", help="cases of this canonical object")] = None,
     erp: Annotated[str | None, typer.Option(help="cases of this ERP")] = None,

@@ -40,6 +40,14 @@ def test_every_folder_has_a_map_that_names_all_it_holds(folder: Path) -> None:
     assert [name for name in names if not re.search(rf"(?<!\w){re.escape(name)}", text)] == []
 
 
+def test_every_kind_of_case_is_explained_and_no_other() -> None:
+    page = (ROOT / "docs/how-to/cases-and-audit.md").read_text("utf-8")
+    explained = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+    code = "".join(p.read_text("utf-8") for p in ROOT.glob("gateway/**/*.py"))
+    assert set(re.findall(r'NewCase\(\s*"([a-z-]+)"', code)) - explained == set()
+    assert {kind for kind in explained if f'"{kind}"' not in code} == set()
+
+
 def test_every_module_says_what_it_holds() -> None:
     modules = [path for folder in ROOMS for path in folder.glob("*.py") if path.read_text("utf-8").strip()]
     assert [str(path) for path in modules if not said_of(path)] == []
