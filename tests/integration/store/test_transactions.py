@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
 
 import asyncpg
 import psycopg
@@ -264,6 +265,28 @@ async def test_a_read_whose_connection_breaks_says_so_and_the_next_one_gets_anot
         await database.read(lambda db: db.rows(BREAKS))
     assert not refused.value.unsure
     assert await database.read(lambda db: db.rows("SELECT 1")) == [(1,)]
+
+
+def test_who_opens_a_file_that_another_one_holds_waits_until_it_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short SQLite itself waits: the reader ends when somebody waits for it."""
+    path = tmp_path / "held.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("CREATE TABLE t (x)")
+        holder.execute("BEGIN")
+        holder.execute("SELECT * FROM t").fetchall()
+        waited: list[float] = []
+
+        def free(seconds: float) -> None:
+            waited.append(seconds)
+            holder.execute("ROLLBACK")
+
+        monkeypatch.setattr(sql, "PATIENCE_MS", 1)
+        monkeypatch.setattr(sql, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=free))
+        with closing(sql.open_sqlite(str(path))) as opened:
+            assert opened.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert len(waited) == 1
 
 
 def test_many_who_open_a_new_file_at_once_all_get_it(tmp_path: Path) -> None:
