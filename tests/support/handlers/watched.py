@@ -105,13 +105,13 @@ class _Finder(MetaPathFinder):
 def watch(file: str) -> None:
     """From now on handlers of modules that are imported mark the file."""
     seen: set[str] = set()
+    # Opened now: a handler may be entered because no file can be opened any more, and telling of it must not fail.
+    out = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 
     def mark(handler: str) -> None:
         if handler not in seen:
             seen.add(handler)
-            out = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             os.write(out, f"{handler}\n".encode())
-            os.close(out)
 
     setattr(builtins, _MARK, mark)
     sys.meta_path.insert(0, _Finder())
