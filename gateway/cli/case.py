@@ -15,7 +15,7 @@ import typer
 from gateway.cli.content import Database
 from gateway.cli.operator import Actor, DryRun, Reason, acting, at_desk
 from gateway.cli.output import Exit, Format, Output, fail, print_data, print_json, progress, show, told
-from gateway.control.cases import Acted
+from gateway.control.cases import Acted, State
 from gateway.control.told import acted_told, case_line, case_told
 from gateway.edge.json_strict import loads
 from gateway.errors import Malformed
@@ -25,16 +25,6 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="What a person must decide: parked writes, splits, conflicts."
 )
 Number = Annotated[int, typer.Argument(metavar="CASE", help="the case's number", min=1)]
-
-
-class State(StrEnum):
-    """Which cases to list."""
-
-    UNDECIDED = "undecided"
-    OPEN = "open"
-    RETRYING = "retrying"
-    CLOSED = "closed"
-    ANY = "any"
 
 
 class Happened(StrEnum):

@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from gateway.control.content import Content
@@ -41,6 +42,16 @@ from gateway.writes.beside import kept_beside
 Contents = Callable[[str], Awaitable[Content]]
 ACTOR_CHARS = 200
 """The audit has room for so long a name."""
+
+
+class State(StrEnum):
+    """Which cases to list."""
+
+    UNDECIDED = "undecided"
+    OPEN = "open"
+    RETRYING = "retrying"
+    CLOSED = "closed"
+    ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.control.cases import ACTOR_CHARS, Acted, Acting, Cases
+from gateway.control.cases import ACTOR_CHARS, Acted, Acting, Cases, State
 from gateway.control.content import Content
 from gateway.control.since import FORM, since
 from gateway.control.told import (
@@ -225,9 +225,9 @@ def _flag(body: Mapping[str, Any], name: str, errors: list[dict[str, str]]) -> b
 def _wanted(query: Mapping[str, str]) -> Wanted:
     _known(query, {"state", "kind", "plant", "object", "erp", "after", "limit"})
     after = _number(query, "after", 0, _NEWEST)
-    state = _word(query, "state", ("undecided", "open", "retrying", "closed", "any"))
+    state = _word(query, "state", list(State))
     text = {name: query.get(name) for name in ("kind", "plant", "object", "erp")}
-    return Wanted(None if state == "any" else state, **text, after=after, limit=_limit(query, 100))
+    return Wanted(None if state == State.ANY else state, **text, after=after, limit=_limit(query, 100))
 
 
 def _asked(query: Mapping[str, str]) -> Asked:
