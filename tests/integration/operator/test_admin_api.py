@@ -135,7 +135,7 @@ def test_a_number_that_no_case_can_have_is_no_case(desk: Desk) -> None:
     ],
 )
 def test_a_question_that_means_nothing_is_no_empty_list(desk: Desk, query: str) -> None:
-    problem(desk.admin("GET", query), 400, "malformed")
+    assert problem(desk.admin("GET", query), 400, "malformed")["detail"]
 
 
 def test_cases_of_every_state_are_listed_by_its_name(desk: Desk, case: Json) -> None:
@@ -160,4 +160,8 @@ def test_cases_of_every_state_are_listed_by_its_name(desk: Desk, case: Json) -> 
 )
 def test_a_command_that_means_nothing_is_a_wrong_call(desk: Desk, command: tuple[str, ...]) -> None:
     """Neither a traceback nor a store that cannot be reached; bytes that are no UTF-8 come as half surrogates."""
-    desk.run(*command, exit_code=2)
+    before = desk.json("audit", "list")
+    said = desk.run(*command, exit_code=2)
+    assert said.strip()
+    assert "Traceback" not in said
+    assert desk.json("audit", "list") == before

@@ -131,4 +131,4 @@ def test_whoever_has_no_name_on_the_machine_stands_in_the_audit_with_a_number(
 
 def test_a_name_that_the_audit_has_no_room_for_is_a_wrong_call(desk: Desk) -> None:
     for actor in ("a" * 201, " "):
-        desk.run("case", "close", "1", "--reason", "not needed", "--actor", actor, exit_code=2)
+        assert "--actor" in desk.run("case", "close", "1", "--reason", "not needed", "--actor", actor, exit_code=2)
